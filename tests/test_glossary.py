@@ -121,7 +121,7 @@ def faults() -> Iterator[tuple[Name, str]]:
             yield name, fault
 
 
-def test_no_name_holds_a_forbidden_word() -> None:
+def test_no_name_has_a_forbidden_word() -> None:
     found = sorted(
         {f"{name} ({word})" for name, word in faults() if (name.path or name.last) not in ALLOWED}
     )

@@ -132,7 +132,7 @@ async def soon(queue: asyncio.Queue[None]) -> None:
 
 
 # ---------------------------------------------------------------- sync
-async def test_a_failing_sync_is_told_once_and_so_is_its_return(
+async def test_a_failing_sync_is_reported_once_and_so_is_its_return(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "bridge")
@@ -170,7 +170,7 @@ async def test_what_a_sync_writes_to_its_log_is_logged_here_and_no_bare_line(
     assert capfd.readouterr().err == ""
 
 
-async def test_another_trouble_is_told_again(tmp_path: Path) -> None:
+async def test_another_trouble_is_reported_again(tmp_path: Path) -> None:
     stage = Stage(tmp_path, [fails("unreachable"), fails("wrong password", 5)])
 
     async with stage.scheduler(interval=timedelta(milliseconds=1)):
@@ -191,7 +191,7 @@ async def test_another_trouble_is_told_again(tmp_path: Path) -> None:
         (fails("0 of 9", 3, alarm="of another release"), "sync_refused", "0 of 9"),
     ],
 )
-async def test_a_sync_that_is_refused_or_fails_is_an_alarm_and_no_mood_of_1c(
+async def test_a_sync_that_is_refused_or_fails_is_an_alarm_and_leaves_1c_s_availability(
     tmp_path: Path, spoken: str, name: str, words: str
 ) -> None:
     stage = Stage(tmp_path, [spoken])
@@ -225,7 +225,7 @@ async def test_a_sync_that_is_wished_for_starts_at_once(tmp_path: Path) -> None:
         await stage.events.wait_for(OneCAvailability, lambda mood: mood.available)
 
 
-async def test_a_wish_during_a_sync_is_granted_after_it(tmp_path: Path) -> None:
+async def test_a_request_during_a_sync_is_granted_after_it(tmp_path: Path) -> None:
     stage = Stage(tmp_path, [fails("away")])
 
     async with stage.scheduler() as scheduler:
@@ -251,7 +251,7 @@ def test_a_background_sync_is_the_command_everybody_has() -> None:
 
 
 # ---------------------------------------------------------------- delivery
-async def test_a_kick_delivers_at_once(tmp_path: Path) -> None:
+async def test_a_requested_delivery_runs_at_once(tmp_path: Path) -> None:
     stage = Stage(tmp_path, [])
 
     async with stage.scheduler() as scheduler:
@@ -270,7 +270,7 @@ async def test_delivery_looks_by_itself_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [StoreError("ledger.db", "disk full"), RuntimeError("a bug")])
-async def test_a_delivery_that_breaks_is_told_once_and_goes_on(
+async def test_a_delivery_that_breaks_is_reported_once_and_goes_on(
     tmp_path: Path, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     stage = Stage(tmp_path, [])
@@ -289,7 +289,7 @@ async def test_a_delivery_that_breaks_is_told_once_and_goes_on(
 
 
 # ---------------------------------------------------------------- refresh
-async def test_a_directory_that_cannot_be_read_is_told_once(
+async def test_a_directory_that_cannot_be_read_is_reported_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     stage = Stage(tmp_path, [])
@@ -364,7 +364,7 @@ async def test_a_delivery_that_hangs_is_given_up_at_a_stop(tmp_path: Path) -> No
     assert told == ["given up"]
 
 
-async def test_a_person_s_word_on_a_shrink_counts_for_one_run(tmp_path: Path) -> None:
+async def test_an_accepted_shrink_counts_for_one_run(tmp_path: Path) -> None:
     stage = Stage(tmp_path, [])
     async with stage.scheduler() as scheduler:
         marks = await stage.syncs(1)

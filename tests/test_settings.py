@@ -254,13 +254,13 @@ def test_half_of_a_pair_names_the_other_half(env_file: Path, given: str, missing
         ({"CALL_REQUESTS": "true"}, "BRIDGE_SIPUNI_KEY"),
     ],
 )
-def test_what_a_wish_needs_besides_is_named(
+def test_what_a_setting_needs_besides_is_named(
     env_file: Path, given: dict[str, str], named: str
 ) -> None:
     assert named in complaint(env_file, **given)
 
 
-def test_an_address_with_a_password_in_it_is_refused_without_telling_it(env_file: Path) -> None:
+def test_an_address_with_a_password_in_it_is_refused_without_showing_it(env_file: Path) -> None:
     words = complaint(env_file, ONEC_URL="https://bridge:hunter2@1c.example.ru/ut11")
 
     assert words.startswith("BRIDGE_ONEC_URL: ")
@@ -270,7 +270,7 @@ def test_an_address_with_a_password_in_it_is_refused_without_telling_it(env_file
 @pytest.mark.parametrize(
     "line", ["BRIDGE_ONEC_PASSWORD: hunter2", "hunter2", "BRIDGE_LANG='hunter2", "=hunter2"]
 )
-def test_a_line_that_is_no_setting_is_told_by_its_number(env_file: Path, line: str) -> None:
+def test_a_line_that_is_no_setting_is_named_by_its_number(env_file: Path, line: str) -> None:
     env_file.write_text(f"BRIDGE_PORT=9000\n{line}\n", encoding="utf-8")
 
     with pytest.raises(SettingsError) as refused:
@@ -287,7 +287,7 @@ def test_a_file_in_another_encoding_is_named(env_file: Path) -> None:
         load_settings(env_file)
 
 
-def test_only_the_first_of_several_mistakes_is_told(env_file: Path) -> None:
+def test_only_the_first_of_several_mistakes_is_reported(env_file: Path) -> None:
     words = complaint(env_file, PORT="x", LANG="de")
 
     assert len(re.findall("BRIDGE_", words)) == 1

@@ -64,7 +64,7 @@ def test_without_a_terminal_nobody_is_asked() -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (3, b"", b"")
 
 
-def test_a_set_that_was_not_compared_is_told_with_its_menu_and_its_age() -> None:
+def test_a_set_that_was_not_compared_is_named_with_its_menu_and_its_age() -> None:
     missing = OneCNotPublished("Catalog_Контрагенты", "the entity set is not published")
     before = NOON - timedelta(days=1)
     held = EntitySync(EntityKind.COUNTERPARTY, held=5, proven_at=before, error=str(missing))
@@ -87,7 +87,7 @@ def test_a_person_is_asked_of_every_fact_that_is_lost() -> None:
     assert asked.endswith("1C has no such attribute. Is 1C right?")
 
 
-def test_a_directory_in_which_nobody_can_be_called_is_told() -> None:
+def test_a_directory_in_which_nobody_can_be_called_is_reported() -> None:
     report = SyncReport(
         NOON, 1.0, True, True, 9, (), extension_property=Ref("x"), nobody_reachable=True
     )

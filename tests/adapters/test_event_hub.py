@@ -40,7 +40,7 @@ async def test_all_subscribers_get_events_in_order() -> None:
         assert await taken(other, 2) == ["1", "2"]
 
 
-async def test_a_listener_hears_only_the_kinds_it_wants() -> None:
+async def test_a_listener_gets_only_the_kinds_it_asked_for() -> None:
     hub = EventHub("a")
     async with hub.subscribe(MOODS) as listener:
         hub.publish(down("1"))
@@ -70,7 +70,7 @@ async def test_a_gap_s_id_leads_back_to_the_next_event_that_is_kept() -> None:
         assert await taken(again, 1) == ["2"]
 
 
-async def test_who_comes_back_hears_what_he_missed() -> None:
+async def test_who_comes_back_gets_what_was_missed() -> None:
     hub = EventHub("a")
     for n in range(4):
         hub.publish(mood(str(n)))
@@ -81,7 +81,7 @@ async def test_who_comes_back_hears_what_he_missed() -> None:
         assert await taken(listener, 3) == ["2", "3", "new"]
 
 
-async def test_who_missed_nothing_hears_only_what_is_new() -> None:
+async def test_who_missed_nothing_gets_only_what_is_new() -> None:
     hub = EventHub("a")
     hub.publish(mood("old"))
 
@@ -101,7 +101,7 @@ async def test_who_was_away_longer_than_events_are_kept_gets_a_gap() -> None:
 
 
 @pytest.mark.parametrize("after", ["b-1", "a-99", "a-", "a--1", "nonsense", "a-" + "9" * 400])
-async def test_an_id_of_another_life_is_a_gap(after: str) -> None:
+async def test_an_id_of_another_process_is_a_gap(after: str) -> None:
     hub = EventHub("a")
     hub.publish(mood("1"))
 

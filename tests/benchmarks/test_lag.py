@@ -69,7 +69,9 @@ class Watch:
         self._bridge.close()
 
 
-def test_a_manager_moved_in_1c_is_told_within_seconds(board: Scoreboard, tmp_path: Path) -> None:
+def test_a_manager_moved_in_1c_is_answered_within_seconds(
+    board: Scoreboard, tmp_path: Path
+) -> None:
     with children.child("serve_lab", partners=COMPANY) as onec:
         told = onec.line()
         port = onec.line()["port"]

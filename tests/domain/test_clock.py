@@ -89,7 +89,7 @@ def test_at_a_start_only_a_clock_behind_an_earlier_run_contradicts() -> None:
     assert (behind.is_off, behind.off, behind.at_least) == (True, -3 * HOUR, True)
 
 
-def test_the_words_say_by_how_much_and_which_way() -> None:
+def test_the_message_says_by_how_much_and_which_way() -> None:
     back = state_after(BEGUN, reading(-3 * HOUR, 0))
     ahead = state_after(BEGUN, reading(timedelta(days=365, hours=2), 0))
     start = state_at_start(reading(timedelta(0), 0), NOON + timedelta(minutes=10, seconds=5))

@@ -253,7 +253,7 @@ async def test_missed_calls_come_and_go(browser: Browser) -> None:
     assert [order.number for order in house.orders.orders] == [NUMBER]
 
 
-async def test_a_ring_is_heard_and_told_where_nobody_looks(browser: Browser) -> None:
+async def test_a_ring_sounds_and_notifies_where_nobody_looks(browser: Browser) -> None:
     house = DeskFixture()
     async with (
         serve_desk(house) as street,

@@ -27,7 +27,7 @@ STRANGER = "+79161112233"
 WHOLE, HIDDEN = "+7 (916) 111-22-33", "+7916*****33"
 
 
-def masked_house(**changes: Any) -> DeskFixture:
+def masked_web(**changes: Any) -> DeskFixture:
     access = AdminAccess(ADMIN, SECRET, mask_phones=True)
     return DeskFixture(admin_access=access, **changes)
 
@@ -59,7 +59,7 @@ async def at_desk(context: BrowserContext, street: DeskServer) -> Page:
 
 
 async def test_a_hidden_number_is_shown_by_keyboard_and_stays(browser: Browser) -> None:
-    house = masked_house()
+    house = masked_web()
     async with serve_desk(house) as street, signed_in(browser, street) as context:
         page = await at_desk(context, street)
         call = house.ring(STRANGER)
@@ -83,7 +83,7 @@ async def test_a_hidden_number_is_shown_by_keyboard_and_stays(browser: Browser) 
 
 
 async def test_it_is_shown_at_all_his_desks_and_at_no_other(browser: Browser) -> None:
-    house = masked_house()
+    house = masked_web()
     async with (
         serve_desk(house) as street,
         signed_in(browser, street) as hers,
@@ -104,7 +104,7 @@ async def test_it_is_shown_at_all_his_desks_and_at_no_other(browser: Browser) ->
 async def test_hidden_numbers_of_the_missed_and_the_found_are_shown_in_their_place(
     browser: Browser,
 ) -> None:
-    house = masked_house()
+    house = masked_web()
     async with serve_desk(house) as street, signed_in(browser, street) as context:
         page = await at_desk(context, street)
         house.miss_call(house.give_up(house.ring(STRANGER)))
@@ -130,7 +130,7 @@ async def test_hidden_numbers_of_the_missed_and_the_found_are_shown_in_their_pla
 
 
 async def test_without_scripts_the_number_is_shown_too(browser: Browser) -> None:
-    house = masked_house()
+    house = masked_web()
     house.ring(STRANGER)
     async with (
         serve_desk(house) as street,
@@ -144,7 +144,7 @@ async def test_without_scripts_the_number_is_shown_too(browser: Browser) -> None
 
 
 async def test_a_call_link_rings_his_own_telephone(browser: Browser) -> None:
-    house = masked_house()
+    house = masked_web()
     async with serve_desk(house) as street, signed_in(browser, street) as context:
         page = await context.new_page()
         await page.goto(f"{street.url}/call/{STRANGER}?extension=207")
@@ -161,7 +161,7 @@ async def test_a_call_link_rings_his_own_telephone(browser: Browser) -> None:
 async def test_a_manager_whose_extension_is_missing_or_shared_reads_what_to_do(
     browser: Browser,
 ) -> None:
-    house = masked_house()
+    house = masked_web()
     give_extension(house, BORIS, "205")
     async with serve_desk(house) as street, signed_in(browser, street) as context:
         page = await at_desk(context, street)
@@ -180,7 +180,7 @@ async def test_a_manager_whose_extension_is_missing_or_shared_reads_what_to_do(
 
 
 async def test_a_missed_call_s_card_says_that_it_was_called_back(browser: Browser) -> None:
-    house = masked_house()
+    house = masked_web()
     async with serve_desk(house) as street, signed_in(browser, street) as context:
         page = await at_desk(context, street)
         call = house.give_up(house.ring())
@@ -195,7 +195,7 @@ async def test_a_missed_call_s_card_says_that_it_was_called_back(browser: Browse
 
 
 async def test_while_the_bridge_is_away_nothing_seems_to_go_on(browser: Browser) -> None:
-    house = masked_house(heartbeat_s=0.5)
+    house = masked_web(heartbeat_s=0.5)
     async with serve_desk(house) as street, signed_in(browser, street) as context:
         page = await at_desk(context, street)
         # It rang for nearly as long as telephones ring.
@@ -218,7 +218,7 @@ async def test_while_the_bridge_is_away_nothing_seems_to_go_on(browser: Browser)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 async def test_axe_finds_nothing_serious(browser: Browser, scheme: str, width: int) -> None:
-    house = masked_house(lang="ru")
+    house = masked_web(lang="ru")
     give_extension(house, BORIS, "205")
     house.close_missed_call(house.miss_call(house.give_up(house.ring())))
     house.miss_call(house.give_up(house.ring(STRANGER)))

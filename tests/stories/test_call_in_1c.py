@@ -98,7 +98,7 @@ def check(call: PhoneCall, expected: ExpectedCall) -> None:
 
 
 @pytest.mark.parametrize("name", STORIES)
-async def test_a_story_comes_out_as_it_should(name: str, pulled: Path, tmp_path: Path) -> None:
+async def test_a_scenario_comes_out_as_it_should(name: str, pulled: Path, tmp_path: Path) -> None:
     async with running_service(pulled, tmp_path) as service:
         performance = await reported(service, STORIES[name])
         await service.resolve_unfinished_calls()

@@ -119,7 +119,9 @@ async def test_without_a_service_the_command_says_what_to_do(tmp_path: Path) -> 
     assert result.out == ""
 
 
-async def test_a_call_ordered_at_a_terminal_rings_and_its_events_are_heard(tmp_path: Path) -> None:
+async def test_a_call_ordered_at_a_terminal_rings_and_its_events_are_applied(
+    tmp_path: Path,
+) -> None:
     async with open_service_folder(tmp_path, partners=3) as site, open_office(site) as office:
         await office.cabinet.listeners.wait_for_listeners()
         result = await site.run_command("call", "205", "8 (900) 123-45-67", **office.settings)

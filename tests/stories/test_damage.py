@@ -169,7 +169,7 @@ async def test_damage_in_the_middle_of_a_run_is_mended_by_the_same_run(site: Ser
     assert index.with_name("directory.db.damaged").exists()
 
 
-async def test_the_guard_watches_what_is_held_as_long_as_it_can_be_read(
+async def test_the_guard_watches_the_directory_as_long_as_it_can_be_read(
     site: ServiceFolder,
 ) -> None:
     await site.sync()

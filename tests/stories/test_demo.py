@@ -138,7 +138,7 @@ async def test_the_doctor_says_by_its_exit_code_how_bad_it_is(site: ServiceFolde
     assert json.loads(away.out)
 
 
-async def test_a_terminated_service_exits_with_0_and_keeps_what_it_owes(
+async def test_a_terminated_service_exits_with_0_and_keeps_its_outbox(
     site: ServiceFolder,
 ) -> None:
     callers = choose_callers(site.lab.infobase)
@@ -163,7 +163,7 @@ async def test_a_terminated_service_exits_with_0_and_keeps_what_it_owes(
     assert json.loads(shown.out)["key"] == entry["key"]
 
 
-async def test_a_port_that_is_taken_is_said_in_one_sentence(site: ServiceFolder) -> None:
+async def test_a_port_that_is_taken_is_reported_in_one_sentence(site: ServiceFolder) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         site.port = int(taken.getsockname()[1])
         result = await site.run_command("serve")

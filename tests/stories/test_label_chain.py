@@ -246,7 +246,7 @@ async def test_hidden_callers_are_journalled_without_a_name(
         assert shown.count("Неизвестный абонент, номер скрыт") == len(_HIDDEN)
 
 
-async def test_a_bare_question_owes_1c_nothing_and_its_call_is_known_from_its_events(
+async def test_a_bare_question_needs_no_document_and_its_call_is_known_from_its_events(
     tmp_path: Path,
 ) -> None:
     async with running_service(tmp_path, ServiceOptions()) as (service, callers):

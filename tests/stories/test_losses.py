@@ -82,7 +82,7 @@ async def test_what_callers_are_routed_by_is_kept_until_a_person_accepts_its_los
     assert not later.changed
 
 
-async def test_a_mistyped_attribute_is_refused_in_words_and_in_json(site: ServiceFolder) -> None:
+async def test_a_mistyped_attribute_is_refused_in_text_and_in_json(site: ServiceFolder) -> None:
     await site.sync()
     number, before = _caller(site)
 

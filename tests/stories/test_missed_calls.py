@@ -105,7 +105,7 @@ async def scene(pulled: Path, folder: Path, rules: MissedCallRules = RULES) -> A
         )
 
 
-async def test_a_missed_call_is_told_in_the_ringing_reminder(pulled: Path, tmp_path: Path) -> None:
+async def test_a_missed_call_is_added_to_the_ringing_reminder(pulled: Path, tmp_path: Path) -> None:
     async with scene(pulled, tmp_path) as at:
         await at.misses()
 
@@ -116,7 +116,7 @@ async def test_a_missed_call_is_told_in_the_ringing_reminder(pulled: Path, tmp_p
         assert "Итог: пропущен, ожидание" in document["Описание"]
 
 
-async def test_often_missed_is_one_reminder_that_tells_how_often_and_when_last(
+async def test_often_missed_is_one_reminder_with_how_often_and_when_last(
     pulled: Path, tmp_path: Path
 ) -> None:
     async with scene(pulled, tmp_path) as at:
@@ -232,7 +232,7 @@ async def escalation(
         yield at, second
 
 
-async def test_a_debt_escalates_after_working_time_and_closes_for_both(
+async def test_a_missed_call_escalates_after_working_time_and_closes_for_both(
     pulled: Path, tmp_path: Path
 ) -> None:
     # The stories begin on a Monday at 12:30 in Moscow.
@@ -303,7 +303,7 @@ async def test_what_its_manager_postponed_waits_for_its_new_time(
         assert len(at.reminders(second)) == 1
 
 
-async def test_a_person_s_words_in_the_document_stay(pulled: Path, tmp_path: Path) -> None:
+async def test_a_person_s_text_in_the_document_stays(pulled: Path, tmp_path: Path) -> None:
     async with scene(pulled, tmp_path) as at:
         await at.service.call(at.client, outcome=PlannedOutcome.ANSWERED)
         await at.service.delivery.drain()

@@ -153,7 +153,7 @@ async def revive_the_dead(service: InProcessService, mood: Mood) -> None:
         await service.ledger.save_entry(retry_now(entry, service.clock()))
 
 
-def test_every_kind_of_fault_has_its_mood() -> None:
+def test_every_kind_of_fault_has_its_case() -> None:
     besides = {"shrunken"}  # loses rows of listings, which no delivery asks for
     assert {mood.kind for mood in _MOODS} == KINDS - besides
 
@@ -227,7 +227,7 @@ async def test_a_document_that_comes_late_is_marked_or_refused_by_its_key(
 
 
 @pytest.mark.parametrize("honoured", [False, True], ids=["own key", "our key"])
-async def test_many_calls_through_changing_weather_and_power_cuts(
+async def test_many_calls_through_changing_faults_and_power_cuts(
     honoured: bool, pulled: Path, tmp_path: Path
 ) -> None:
     async with running_service(pulled, tmp_path, default="999") as (service, callers):

@@ -181,7 +181,7 @@ async def test_with_everything_broken_but_the_directory_callers_reach_their_mana
     assert not [path for path in data.iterdir() if path.is_file() and path.stat().st_mode & 0o077]
 
 
-async def test_a_start_on_a_full_disk_answers_and_records_as_soon_as_there_is_room(
+async def test_a_start_on_a_full_disk_answers_and_records_as_soon_as_there_is_space(
     site: ServiceFolder,
 ) -> None:
     callers = choose_callers(site.lab.infobase)
@@ -223,7 +223,7 @@ async def test_a_data_folder_that_is_none_stops_no_start(tmp_path: Path) -> None
         assert len(await owed(site)) == 1
 
 
-async def test_a_ledger_deleted_under_the_service_loses_nothing_and_is_said(
+async def test_a_ledger_deleted_under_the_service_loses_nothing_and_is_reported(
     site: ServiceFolder,
 ) -> None:
     callers = choose_callers(site.lab.infobase)

@@ -125,7 +125,7 @@ async def test_who_left_without_a_successor_leaves_the_client_to_the_second_pers
         assert other.ref in [row["Пользователь_Key"] for row in at.reminders()]
 
 
-async def test_a_partner_deleted_between_two_misses_leaves_one_debt_and_one_reminder(
+async def test_a_partner_deleted_between_two_misses_leaves_one_missed_call_and_one_reminder(
     own: Path, tmp_path: Path
 ) -> None:
     async with scene(own, tmp_path) as at:
@@ -192,7 +192,7 @@ async def test_our_own_telephone_picked_up_is_no_talk_with_the_client(
         assert await debts(at) == []
 
 
-async def test_a_talk_told_late_pays_the_misses_before_it_and_not_the_one_after(
+async def test_a_talk_reported_late_closes_the_misses_before_it_and_not_the_one_after(
     pulled: Path, tmp_path: Path
 ) -> None:
     async with scene(pulled, tmp_path) as at:

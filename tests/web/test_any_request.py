@@ -233,7 +233,7 @@ def test_no_request_breaks_the_service(template: str) -> None:
 
 
 @pytest.mark.parametrize("template", addresses())
-def test_no_word_in_any_field_breaks_the_service(template: str) -> None:
+def test_no_text_in_any_field_breaks_the_service(template: str) -> None:
     house = web_with_known_caller()
     house.event_feed.close()
     house.desk_state.calls.close()

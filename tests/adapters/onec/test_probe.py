@@ -116,7 +116,7 @@ async def test_an_attribute_that_nobody_made_fails_with_its_title() -> None:
     assert found["attribute"] == ProbeFinding("attribute", "fail", {"title": ATTRIBUTE})
 
 
-async def test_an_attribute_in_the_register_tells_its_users() -> None:
+async def test_an_attribute_in_the_register_lists_its_users() -> None:
     lab = make_lab(5, whims=DataQuirks(extension_storage="register"))
 
     assert (await findings(lab))["attribute"].fields["users"] == str(len(lab.infobase.extensions))

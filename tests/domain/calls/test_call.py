@@ -141,7 +141,7 @@ def test_different_questions_have_different_keys(one: RouteQuestion, two: RouteQ
         (None, "", Direction.INBOUND, False),
     ],
 )
-def test_which_calls_1c_shall_hold(
+def test_which_calls_1c_shall_have(
     caller: str | None, did: str, direction: Direction, *, needed: bool
 ) -> None:
     call = b.call(b.question(caller, did))

@@ -141,7 +141,7 @@ def test_an_end_that_says_otherwise_does_not_swallow_the_first() -> None:
     assert call.state.disposition is Disposition.ANSWERED
 
 
-def test_1c_is_told_when_a_call_is_over_and_not_before() -> None:
+def test_1c_gets_a_call_when_it_is_over_and_not_before() -> None:
     call = b.call()
 
     ringing = apply_event(call, RINGS)
@@ -155,7 +155,7 @@ UNCLEAR = event(EventKind.ENDED, 73)
 TOLD_LATER = event(EventKind.HISTORY, 73, outcome=Outcome.ANSWERED, extension="205")
 
 
-def test_an_end_in_unknown_words_is_unknown_until_the_statistics_tell() -> None:
+def test_an_end_with_an_unknown_status_is_unknown_until_the_statistics_decide() -> None:
     unclear = state_of(DIALLED, RINGS, UNCLEAR)
     state = state_of(DIALLED, RINGS, UNCLEAR, TOLD_LATER)
 

@@ -138,7 +138,7 @@ def test_a_dismissed_reminder_is_neither_made_again_nor_withdrawn() -> None:
     assert outbox.next_reminder(gone, NO_REMINDER) is None
 
 
-def test_a_second_person_is_not_told_of_what_the_first_dismissed() -> None:
+def test_what_the_first_dismissed_is_not_escalated() -> None:
     second = DesiredReminder(BORIS, "Не перезвонили", unless_dismissed_by=ANNA)
     desired = replace(DESIRED, reminders=(RINGS, second))
     gone = replace(DELIVERED, reminders=(SentReminder(ANNA, "", ReminderState.DISMISSED),))
@@ -259,7 +259,7 @@ def test_waiting_changes_nothing_but_the_time() -> None:
     assert waits.last_error == "not found yet"
 
 
-def test_an_absent_1c_holds_an_entry_back_for_seconds_only() -> None:
+def test_an_absent_1c_delays_an_entry_for_seconds_only() -> None:
     entry = outbox.retry_after_outage(replace(sending(), attempts=50), LATER, RULES, reason="down")
 
     assert (entry.state, entry.due_at) == (EntryState.DUE, LATER + timedelta(seconds=20))
@@ -277,7 +277,7 @@ def test_a_lost_reference_is_looked_for_and_verified() -> None:
     assert outbox.must_search_first(entry)
 
 
-def test_a_refusal_keeps_1cs_words() -> None:
+def test_a_refusal_keeps_1cs_message() -> None:
     entry = outbox.mark_dead(sending(), reason="Период закрыт")
 
     assert (entry.state, entry.last_error, entry.is_pending) == (

@@ -108,7 +108,7 @@ def test_an_order_not_known_to_be_over_is_not_done(
     assert is_done(call, None, is_client_waiting=False) is done
 
 
-def test_an_order_whose_end_nobody_ever_told_is_done() -> None:
+def test_an_order_whose_end_never_came_is_done() -> None:
     order = CallOrder("a", "205", b.NUMBER, b.NOON, OrderState.UNKNOWN)
     given_up = CallEvent("sipuni", EventKind.GIVEN_UP, b.NOON, "")
     life = CallState(Disposition.UNKNOWN)

@@ -42,7 +42,7 @@ def test_every_finding_is_a_sentence_that_shows_names_as_they_are(
 
 
 @pytest.mark.parametrize("finding", Finding)
-def test_both_languages_tell_the_same(finding: Finding) -> None:
+def test_both_languages_have_the_same_meaning(finding: Finding) -> None:
     step = EvidenceStep(finding, "КТО", "contact")
 
     russian, english = format_evidence_step("ru", step), format_evidence_step("en", step)

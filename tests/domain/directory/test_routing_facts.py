@@ -58,7 +58,7 @@ def test_a_person_who_set_the_share_to_nothing_is_asked_of_everything() -> None:
     assert not exceeds_allowed_loss(100, 100, 1.0, 3)
 
 
-def test_what_each_object_holds_of_each_fact_is_counted() -> None:
+def test_what_each_object_has_of_each_fact_is_counted() -> None:
     counts = count_facts(
         [
             b.manager(),

@@ -31,7 +31,7 @@ def test_a_healthy_service_has_no_alarm() -> None:
     assert stands(WELL) == {}
 
 
-def test_each_trouble_has_its_alarm_with_its_words() -> None:
+def test_each_trouble_has_its_alarm_with_its_message() -> None:
     ill = replace(WELL, onec_down="refused", index_stale="since noon", dead_entries=3)
 
     assert stands(ill) == {
@@ -51,7 +51,7 @@ def test_each_trouble_has_its_alarm_with_its_words() -> None:
         (900, 500, False, True),  # a first sync writes a second directory beside the first
     ],
 )
-def test_room_is_low_before_nothing_can_be_written(
+def test_space_is_low_before_nothing_can_be_written(
     free: int, held: int, was_low: bool, low: bool
 ) -> None:
     health = replace(WELL, disk=DiskUsage(free * MIB, held * MIB))

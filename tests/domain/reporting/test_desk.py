@@ -87,7 +87,7 @@ def test_a_call_is_on_the_desks_it_concerns(shown: PhoneCall, extensions: set[st
         (with_state(disposition=Disposition.UNKNOWN), "205", DeskStatus.SILENT),
     ],
 )
-def test_a_call_stands_as_its_life_tells(
+def test_a_calls_status_follows_its_state(
     shown: PhoneCall, extension: str, stands: DeskStatus
 ) -> None:
     assert find_desk_status(shown, extension, SOON) is stands

@@ -57,7 +57,7 @@ def test_only_incoming_calls_whose_end_is_known_make_the_share() -> None:
     assert figures.total == 4  # calls between colleagues are nobody's client's
 
 
-def test_waits_are_told_in_classes_and_by_their_middle() -> None:
+def test_waits_are_shown_in_classes_and_by_their_median() -> None:
     figures = count_calls([fact(9, wait=w) for w in (3, 5, 6, 61)], DAY, DAY, UTC)
 
     assert list(figures.waits) == [2, 1, 0, 0, 0, 1]
@@ -119,7 +119,7 @@ def test_other_calls_than_clients_cost_nothing() -> None:
     assert not costs.by_unknown_number
 
 
-def test_an_unread_field_is_behind_the_unknown_callers_whose_digits_it_holds() -> None:
+def test_an_unread_field_is_behind_the_unknown_callers_whose_digits_it_has() -> None:
     costs = IssueCosts()
     for n in range(3):
         asked = question(asked_time=str(n))

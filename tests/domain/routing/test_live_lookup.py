@@ -36,7 +36,7 @@ MOMENT = timedelta(microseconds=1)
         (True, timedelta(minutes=1), True, False),
     ],
 )
-def test_an_answer_holds_for_a_while(
+def test_an_answer_is_valid_for_a_while(
     found: bool, age: timedelta, proven_since: bool, holds: bool
 ) -> None:
     assert is_still_valid(found, age, proven_since=proven_since) is holds
@@ -87,7 +87,7 @@ def test_owners_who_do_not_have_the_number_make_no_card() -> None:
 
 
 # ---------------------------------------------------------------- the evidence
-def test_an_owner_named_by_1c_is_told_as_such() -> None:
+def test_an_owner_named_by_1c_is_shown_as_such() -> None:
     people = [b.manager()]
     found = b.card(b.contact(), partners=[b.partner()])
     asked = LiveLookupResult(EvidenceStep(Finding.ONEC_FOUND), found)

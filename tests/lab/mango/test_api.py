@@ -149,7 +149,7 @@ async def test_the_second_wrong_request_locks_until_two_minutes_after_the_first(
         assert after.json()["result"] == 1000
 
 
-async def test_one_wrong_request_in_two_minutes_is_forgiven() -> None:
+async def test_one_wrong_request_in_two_minutes_is_allowed() -> None:
     async with mango_world() as world:
         codes = []
         for _ in range(3):
@@ -312,7 +312,7 @@ async def test_a_lost_reply_rings_all_the_same() -> None:
 # ---------------------------------------------------------------- people and lines
 
 
-async def test_employees_are_told_with_what_was_asked_for() -> None:
+async def test_employees_are_listed_with_what_was_asked_for() -> None:
     async with mango_world() as world:
         users = (await world.api.ask("config/users/request", "{}"))["users"]
         await asyncio.sleep(2)
@@ -447,7 +447,7 @@ async def test_the_statistics_are_narrowed(wanted: Fields, number: int) -> None:
         ({"context_type": "in"}, 3104),
     ],
 )
-async def test_wrong_wishes_of_statistics_are_refused(change: Fields, code: int) -> None:
+async def test_wrong_parameters_of_statistics_are_refused(change: Fields, code: int) -> None:
     async with mango_world() as world:
         assert await world.api.ask("stats/calls/request/", DAY | change) == {"result": code}
 

@@ -120,7 +120,7 @@ async def test_a_call_may_have_switches_of_its_own() -> None:
         ("switches", {"push_order": "sideways"}),
     ],
 )
-async def test_what_does_not_fit_is_refused_in_words(path: str, body: object) -> None:
+async def test_what_does_not_fit_is_refused_with_a_message(path: str, body: object) -> None:
     async with mango_world() as world:
         reply = await world.control.post(f"/_lab/{path}", json=body)
 

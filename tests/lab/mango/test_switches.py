@@ -72,7 +72,7 @@ def test_every_switch_has_its_test() -> None:
 
 
 @pytest.mark.parametrize("order", PushOrder)
-async def test_whatever_the_order_the_sequence_numbers_tell_the_same(order: PushOrder) -> None:
+async def test_whatever_the_order_the_sequence_numbers_are_the_same(order: PushOrder) -> None:
     async with mango_world(MangoSwitches(push_order=order), bridge=routing()) as world:
         report = await world.call()
 
@@ -294,7 +294,7 @@ async def test_a_missed_call_does_not_contradict_itself() -> None:
         ("API", "API"),
     ],
 )
-async def test_initiators_are_told_with_cyrillic_letters(initiator: str, told: str) -> None:
+async def test_initiators_are_written_with_cyrillic_letters(initiator: str, told: str) -> None:
     async with mango_world(MangoSwitches(cyrillic_initiator=True)) as world:
         await world.call(
             kind=MangoKind.CALLBACK, extension="205", number=CALLER, initiator=initiator

@@ -602,7 +602,7 @@ async def test_operators_are_listed_with_their_status() -> None:
     ]
 
 
-async def test_a_call_placed_by_lever_comes_back_as_a_report_and_is_remembered() -> None:
+async def test_a_call_placed_by_control_comes_back_as_a_report_and_is_remembered() -> None:
     expected = {
         "caller": CALLER,
         "did": DID,
@@ -638,7 +638,9 @@ async def test_switches_change_one_by_one() -> None:
         ("/_lab/call", b'{"caller": "7", "did": "7", "outcome": "eaten"}', "outcome"),
     ],
 )
-async def test_a_lever_pulled_wrongly_says_what_is_wrong(path: str, body: bytes, word: str) -> None:
+async def test_a_wrong_control_request_says_what_is_wrong(
+    path: str, body: bytes, word: str
+) -> None:
     async with cabinet() as sipuni:
         reply = await sipuni.web.post(path, content=body)
 

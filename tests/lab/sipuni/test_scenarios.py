@@ -251,7 +251,7 @@ async def test_events_have_no_field_a_cabinet_does_not_send(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_scenario_holds_no_number_but_the_composed_ones(name: str) -> None:
+def test_a_scenario_has_no_number_but_the_composed_ones(name: str) -> None:
     text = (FOLDER / f"{name}.jsonl").read_text("utf-8")
 
     digits = set(re.findall(r"\d{7,}", text))

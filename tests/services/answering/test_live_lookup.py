@@ -373,7 +373,7 @@ async def test_after_a_minute_a_stranger_may_have_been_written_down(
     assert decision.extension == "205"
 
 
-async def test_what_the_index_learnt_goes_before_what_1c_said(service: AnsweringService) -> None:
+async def test_what_the_index_learnt_goes_before_1c_s_answer(service: AnsweringService) -> None:
     await service.call()
     boss = b.manager("Борис Иванов", "300")
     moved = b.partner(manager=boss.name)

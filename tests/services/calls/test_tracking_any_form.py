@@ -201,7 +201,7 @@ async def test_who_was_lost_in_a_transfer_waits_to_be_called_back_and_reads_so()
     assert not build_desired_state(call, "ru", UTC).considered
 
 
-async def test_an_end_in_unknown_words_is_said_to_1c_as_what_it_is() -> None:
+async def test_an_end_with_an_unknown_status_is_written_to_1c_as_what_it_is() -> None:
     env = TrackingSetup()
     await env.tell(event("2", 60, "77273501122", dst_num=DID, status="REDIRECTED"))
 

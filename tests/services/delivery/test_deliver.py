@@ -556,7 +556,7 @@ async def test_blocked_sessions_are_waited_out(env: DeliverySetup) -> None:
 
 
 # ---------------------------------------------------------------- refusals
-async def test_a_refused_call_is_dead_with_1cs_words_and_the_others_go_on(
+async def test_a_refused_call_is_dead_with_1cs_message_and_the_others_go_on(
     env: DeliverySetup,
 ) -> None:
     refused, *others = env.add_calls(5)

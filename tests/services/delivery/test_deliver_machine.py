@@ -356,7 +356,7 @@ def test_the_document_people_were_pointed_at_stays_even_if_it_is_the_younger() -
     assert older.number < younger.number
 
 
-def test_what_a_kill_left_half_known_is_replaced_and_not_taken_for_a_persons_words() -> None:
+def test_what_a_kill_left_half_known_is_replaced_and_not_taken_for_a_persons_text() -> None:
     world = late_onec()
     world.the_bridge_works([], None, 1.0)
     world.an_event_comes(0, "ends answered", 0)

@@ -58,7 +58,7 @@ class Setup:
         return [(alarm.name, alarm.subject, alarm.clear) for alarm in self.events.of(Alarm)]
 
 
-async def test_trouble_is_said_once_and_taken_back_once() -> None:
+async def test_trouble_is_reported_once_and_cleared_once() -> None:
     env = Setup()
     env.audit.trouble = StoreError("/srv/data/audit.db", "disk full")
     for _ in range(3):

@@ -247,7 +247,7 @@ async def test_a_body_newer_than_its_listing_has_the_next_listing_compared(env: 
     assert env.store.objects[EntityKind.CONTACT][listed.ref].version == "2"
 
 
-async def test_only_what_moved_is_fetched_and_what_vanished_is_buried(env: PullSetup) -> None:
+async def test_only_what_moved_is_fetched_and_what_vanished_is_deleted(env: PullSetup) -> None:
     env.source.has(
         replace(b.partner("ЗАО Клён"), version=Version("2")), b.partner("ИП Новый", code="9")
     )
@@ -277,7 +277,7 @@ async def test_a_body_that_changed_during_the_run_is_not_fetched_for_ever(env: P
     assert not env.source.fetched
 
 
-async def test_what_vanished_between_listing_and_fetching_is_buried_next_time(
+async def test_what_vanished_between_listing_and_fetching_is_deleted_next_time(
     env: PullSetup,
 ) -> None:
     env.source.has(replace(b.partner("ЗАО Клён"), version=Version("2")))

@@ -53,7 +53,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("headers", WRONG.values(), ids=WRONG.keys())
-async def test_a_wrong_secret_is_told_nothing_but_to_bring_one(headers: dict[str, str]) -> None:
+async def test_a_wrong_secret_is_answered_only_that_one_is_needed(headers: dict[str, str]) -> None:
     house = web_with_known_caller()
     async with house.client(headers=headers) as stranger:
         answers = [

@@ -101,7 +101,7 @@ async def test_a_right_one_takes_back_its_own_count_and_no_other() -> None:
     assert time.now > start
 
 
-async def test_counters_are_bounded_and_forgiven_by_a_clock_that_nobody_sets() -> None:
+async def test_counters_are_bounded_and_reset_by_a_clock_that_nobody_sets() -> None:
     time = Time()
     attempts = AttemptLimiter(time, time.sleep)
     for n in range(30_000):

@@ -53,7 +53,7 @@ CHECKS = [
 ]
 
 
-def house_with_calls(count: int = 3) -> WebFixture:
+def web_with_calls(count: int = 3) -> WebFixture:
     house = web_with_known_caller()
     for n in range(count):
         at = NOON + timedelta(minutes=n)
@@ -66,7 +66,7 @@ def house_with_calls(count: int = 3) -> WebFixture:
 
 
 async def test_calls_are_listed_newest_first_and_paged() -> None:
-    async with house_with_calls(3).admin() as admin:
+    async with web_with_calls(3).admin() as admin:
         first = (await admin.get("/api/v1/calls", params={"limit": 2})).json()
         rest = (
             await admin.get("/api/v1/calls", params={"limit": 2, "before": first["next_before"]})
@@ -77,7 +77,7 @@ async def test_calls_are_listed_newest_first_and_paged() -> None:
 
 
 async def test_calls_of_one_number_are_found_however_it_is_typed() -> None:
-    house = house_with_calls(1)
+    house = web_with_calls(1)
     other = call(question("+79990000000"))
     house.ledger.stored[other.key] = other
     async with house.admin() as admin:
@@ -86,7 +86,7 @@ async def test_calls_of_one_number_are_found_however_it_is_typed() -> None:
     assert [c["number"] for c in found["calls"]] == ["+79035550123"]
 
 
-async def test_a_call_tells_who_to_whom_and_why() -> None:
+async def test_a_call_has_who_to_whom_and_why() -> None:
     made = call()
     steps = (EvidenceStep(Finding.CALLER_READ, "+79035550123", "79035550123"),)
     made = replace(made, decision=replace(made.decision, evidence=steps, proven_at=NOON))
@@ -128,7 +128,7 @@ async def test_an_unknown_number_has_an_empty_card() -> None:
     assert shown["decision"]["rule"] == "nobody"
 
 
-async def test_an_operator_s_word_decides_between_owners() -> None:
+async def test_an_operator_s_choice_decides_between_owners() -> None:
     house = web_with_known_caller()
     other = contact("Сидоров Олег", partner="ООО Лютик")
     boris = manager("Борис", "206")
@@ -159,7 +159,9 @@ async def test_an_operator_s_word_decides_between_owners() -> None:
         ("nonsense", ref("Иванов Пётр"), 422),
     ],
 )
-async def test_a_word_that_makes_no_sense_is_not_kept(number: str, owner: str, status: int) -> None:
+async def test_a_choice_that_makes_no_sense_is_not_kept(
+    number: str, owner: str, status: int
+) -> None:
     house = web_with_known_caller()
     async with house.admin() as admin:
         answer = await admin.put(f"/api/v1/callers/{number}/choice", json={"owner": owner})
@@ -243,7 +245,7 @@ async def test_what_is_in_1c_or_on_its_way_is_not_retried(state: EntryState) -> 
     assert house.delivery_wakeups == 0
 
 
-async def test_a_dropped_debt_leaves_the_call_in_the_journal() -> None:
+async def test_a_dropped_entry_leaves_the_call_in_the_journal() -> None:
     house = WebFixture()
     entry = house.add_entry(call(), state=EntryState.DEAD)
     async with house.admin() as admin:
@@ -258,7 +260,7 @@ async def test_a_dropped_debt_leaves_the_call_in_the_journal() -> None:
 # ---------------------------------------------------------------- sync and freshness
 
 
-async def test_the_last_sync_is_told_and_null_before_the_first() -> None:
+async def test_the_last_sync_is_shown_and_null_before_the_first() -> None:
     house = WebFixture()
     async with house.admin() as admin:
         before = await admin.get("/api/v1/sync")
@@ -280,7 +282,7 @@ async def test_the_last_sync_is_told_and_null_before_the_first() -> None:
     assert after["entities"][0]["kind"] == "partner"
 
 
-async def test_freshness_and_completeness_are_told_for_every_entity_set() -> None:
+async def test_freshness_and_completeness_are_shown_for_every_entity_set() -> None:
     house = WebFixture()
     house.directory.last_report = partial_report()
     async with house.admin() as admin:
@@ -296,7 +298,7 @@ async def test_freshness_and_completeness_are_told_for_every_entity_set() -> Non
     assert sync["proven_at"] == contacts["proven_at"]
 
 
-async def test_freshness_is_told_with_1c_s_own_words() -> None:
+async def test_freshness_is_shown_with_1c_s_own_names() -> None:
     house = WebFixture(onec_availability=OneCAvailability(False, "Сеансы заблокированы"))
     async with house.admin() as admin:
         shown = (await admin.get("/api/v1/freshness")).json()
@@ -371,7 +373,7 @@ async def test_every_error_of_ours_has_its_status_and_sentence(
     assert (answer.status_code, answer.json()) == (status, {"error": str(error)})
 
 
-async def test_a_mistake_of_ours_tells_nothing_of_itself() -> None:
+async def test_a_mistake_of_ours_shows_nothing_of_itself() -> None:
     house = WebFixture()
     app = house.app()
 
@@ -386,7 +388,7 @@ async def test_a_mistake_of_ours_tells_nothing_of_itself() -> None:
     assert "secret" not in answer.text
 
 
-async def test_a_full_disk_is_said_so() -> None:
+async def test_a_full_disk_is_named_as_the_reason() -> None:
     house = WebFixture()
     house.ledger.full_disk = True
     async with house.admin() as admin:
@@ -417,7 +419,7 @@ def operations() -> list[APIOperation[Any, Any, Any, Any]]:
 
 @pytest.mark.parametrize("operation", operations(), ids=lambda operation: operation.label)
 def test_the_api_keeps_to_its_description(operation: APIOperation[Any, Any, Any, Any]) -> None:
-    house = house_with_calls(3)
+    house = web_with_calls(3)
     house.add_entry(call(), state=EntryState.DEAD, last_error="Нет прав")
     house.event_feed.close()  # streams end at once
     app = house.app()

@@ -77,7 +77,7 @@ async def test_behind_a_link_there_is_nothing_to_choose_and_one_button_rings_onc
     assert [act for act, *_ in acts(at.house)] == [AuditAct.CALL_ORDERED]
 
 
-async def test_a_link_that_names_another_telephone_offers_his_own_and_says_so() -> None:
+async def test_a_link_that_names_another_telephone_offers_the_manager_s_own_and_says_so() -> None:
     at = desk()
     async with as_manager(at.house, BORIS) as boris:
         page = await boris.get(LINK, params={"extension": "205"})
@@ -98,7 +98,7 @@ DENIED = {
 
 
 @pytest.mark.parametrize("lang", ["en", "ru"])
-async def test_another_s_telephone_is_refused_in_plain_words_and_kept_in_the_audit(
+async def test_another_s_telephone_is_refused_with_a_message_and_kept_in_the_audit(
     lang: Language,
 ) -> None:
     at = desk(lang)
@@ -114,7 +114,7 @@ async def test_another_s_telephone_is_refused_in_plain_words_and_kept_in_the_aud
     assert acts(at.house) == [(AuditAct.ORDER_DENIED, BORIS.name, "205")] * 2
 
 
-async def test_without_an_extension_he_is_told_what_to_do() -> None:
+async def test_without_an_extension_the_manager_sees_what_to_do() -> None:
     at = desk(boris=replace(BORIS, extension=None))
     async with as_manager(at.house, BORIS) as boris:
         page = await boris.get(LINK)
@@ -132,7 +132,7 @@ async def test_without_an_extension_he_is_told_what_to_do() -> None:
     assert at.pbx.orders == []
 
 
-async def test_a_telephone_that_two_people_have_rings_after_a_word_about_it() -> None:
+async def test_a_telephone_that_two_people_have_rings_after_a_warning() -> None:
     at = desk(boris=replace(BORIS, extension="205"))
     async with as_manager(at.house, BORIS) as boris:
         page = await boris.get(LINK)
@@ -189,7 +189,7 @@ async def test_what_became_of_another_s_order_is_not_shown_to_him() -> None:
 # ---------------------------------------------------------------- hidden numbers
 
 
-async def test_a_partner_s_hidden_number_is_rung_and_not_told() -> None:
+async def test_a_partner_s_hidden_number_is_rung_and_not_shown() -> None:
     at = desk(masked=True)
     at.house.directory.cards[NUMBER] = card(HIS)
     async with as_manager(at.house, ANNA) as anna, as_manager(at.house, BORIS) as boris:

@@ -45,7 +45,7 @@ async def test_an_order_in_doubt_is_no_failure_to_be_repeated() -> None:
     assert answer.json()["words"] == "no answer"
 
 
-async def test_a_refusal_tells_the_pbx_s_words() -> None:
+async def test_a_refusal_shows_the_pbx_s_message() -> None:
     desk = OrdersFixture(FakePbx(OrderReply(OrderState.REFUSED, reason="no money")))
 
     answer = await desk.place_order(WISH)
@@ -53,7 +53,7 @@ async def test_a_refusal_tells_the_pbx_s_words() -> None:
     assert (answer.status_code, answer.json()) == (409, {"error": "no money"})
 
 
-async def test_a_double_wish_rings_once() -> None:
+async def test_a_double_order_rings_once() -> None:
     desk = OrdersFixture()
     await desk.place_order(WISH)
 
@@ -75,7 +75,7 @@ async def test_a_double_wish_rings_once() -> None:
         WISH | {"more": "1"},
     ],
 )
-async def test_a_wish_without_sense_rings_nobody(wish: dict[str, str]) -> None:
+async def test_an_order_without_sense_rings_nobody(wish: dict[str, str]) -> None:
     desk = OrdersFixture()
 
     answer = await desk.place_order(wish)
@@ -105,7 +105,7 @@ async def test_a_partner_without_numbers_cannot_be_called(
     assert answer.status_code == 404
 
 
-async def test_without_the_cabinet_s_key_it_is_told_what_to_set() -> None:
+async def test_without_the_cabinet_s_key_the_answer_names_what_to_set() -> None:
     async with web_with_known_caller().admin() as admin:
         answer = await admin.post("/api/v1/calls", json=WISH)
 
@@ -178,7 +178,7 @@ async def test_its_button_rings_once_however_often_the_result_is_reloaded() -> N
     assert desk.pbx.originated() == [("205", "79035550123")]
 
 
-async def test_a_refusal_of_the_pbx_is_shown_with_its_words() -> None:
+async def test_a_refusal_of_the_pbx_is_shown_with_its_message() -> None:
     desk = OrdersFixture(FakePbx(OrderReply(OrderState.REFUSED, reason="<no money>")))
     async with desk.house.admin() as admin:
         placed = await admin.post("/call/+79035550123", data={"extension": "205"})
@@ -192,7 +192,7 @@ async def test_a_refusal_of_the_pbx_is_shown_with_its_words() -> None:
     ("form", "status", "words"),
     [({}, 422, "is not an extension"), ({"extension": "nobody"}, 422, "is not an extension")],
 )
-async def test_the_page_says_what_is_wrong_with_a_wish(
+async def test_the_page_says_what_is_wrong_with_an_order(
     form: dict[str, str], status: int, words: str
 ) -> None:
     desk = OrdersFixture()

@@ -43,7 +43,7 @@ async def listened(house: WebFixture, path: str, **headers: str) -> str:
     return answer.text
 
 
-def full_house() -> WebFixture:
+def web_with_events() -> WebFixture:
     house = WebFixture()
     one = call()
     house.event_feed.publish(CallRecorded(one))
@@ -57,7 +57,7 @@ def full_house() -> WebFixture:
 
 
 async def test_every_kind_of_event_is_written() -> None:
-    text = await listened(full_house(), "/api/v1/stream?after=life1-0")
+    text = await listened(web_with_events(), "/api/v1/stream?after=life1-0")
 
     assert [kind for kind, _ in told(text)] == ["call", "entry", "directory", "onec", "alarm"]
     assert told(text)[0][1]["caller"] == "Иванов Пётр (ООО Ромашка)"
@@ -65,8 +65,8 @@ async def test_every_kind_of_event_is_written() -> None:
     assert told(text)[3][1] == {"up": False, "words": "Сеансы заблокированы"}
 
 
-async def test_a_page_that_comes_back_hears_what_it_missed() -> None:
-    text = await listened(full_house(), "/api/v1/stream", **{"Last-Event-ID": "life1-3"})
+async def test_a_page_that_comes_back_gets_what_it_missed() -> None:
+    text = await listened(web_with_events(), "/api/v1/stream", **{"Last-Event-ID": "life1-3"})
 
     assert [kind for kind, _ in told(text)] == ["onec", "alarm"]
 
@@ -74,25 +74,25 @@ async def test_a_page_that_comes_back_hears_what_it_missed() -> None:
 async def test_the_header_wins_over_the_address() -> None:
     # A browser reconnects to the same address: what it names is old by then.
     text = await listened(
-        full_house(), "/api/v1/stream?after=life1-0", **{"Last-Event-ID": "life1-4"}
+        web_with_events(), "/api/v1/stream?after=life1-0", **{"Last-Event-ID": "life1-4"}
     )
 
     assert [kind for kind, _ in told(text)] == ["alarm"]
 
 
-async def test_a_page_of_another_life_is_told_to_look_anew() -> None:
-    text = await listened(full_house(), "/api/v1/stream", **{"Last-Event-ID": "life0-3"})
+async def test_a_page_of_another_process_is_sent_to_look_anew() -> None:
+    text = await listened(web_with_events(), "/api/v1/stream", **{"Last-Event-ID": "life0-3"})
 
     assert told(text) == [("gap", {})]
 
 
-async def test_a_page_hears_only_what_it_asked_for() -> None:
-    text = await listened(full_house(), "/api/v1/stream?after=life1-0&kind=onec&kind=alarm")
+async def test_a_page_gets_only_what_it_asked_for() -> None:
+    text = await listened(web_with_events(), "/api/v1/stream?after=life1-0&kind=onec&kind=alarm")
 
     assert [kind for kind, _ in told(text)] == ["onec", "alarm"]
 
 
-async def test_an_open_stream_hears_what_happens_and_ends_with_the_house() -> None:
+async def test_an_open_stream_gets_what_happens_and_ends_with_the_service() -> None:
     house = WebFixture()
     lines = event_lines(house.services(), [], "")
     await anext(lines)  # from here on it listens
@@ -116,13 +116,13 @@ async def test_silence_is_broken_by_a_heartbeat() -> None:
     assert house.event_feed.listener_count == 0
 
 
-def test_every_event_of_the_house_has_its_name() -> None:
+def test_every_event_of_the_service_has_its_name() -> None:
     assert set(EVENT_KINDS.values()) == set(get_args(Event))
     assert set(EVENT_KINDS) == set(get_args(Kind))
 
 
 async def test_an_event_is_written_once_for_all_who_listen() -> None:
-    house = full_house()
+    house = web_with_events()
     services = house.services()
     house.event_feed.close()
 
@@ -148,7 +148,7 @@ async def test_too_many_streams_are_refused_in_a_sentence(
 
 
 async def test_a_stream_that_ended_gives_its_place_back() -> None:
-    house = full_house()
+    house = web_with_events()
     await listened(house, "/api/v1/stream?after=life1-0")
 
     assert house.stream_limits.open_count == 0

@@ -340,7 +340,7 @@ async def test_a_body_that_ends_early_is_given_up_and_the_application_knows() ->
     assert app.cut == 1
 
 
-async def test_a_body_that_is_longer_than_it_said_is_answered_once() -> None:
+async def test_a_body_that_is_longer_than_declared_is_answered_once() -> None:
     wire, app = await ask(
         b"POST /x HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET /y HTTP/1.1\r\n\r\n"
     )
@@ -372,7 +372,7 @@ async def test_trailers_change_no_header() -> None:
 
 
 @pytest.mark.parametrize(("reads", "said"), [(True, True), (False, False)])
-async def test_only_who_is_admitted_is_told_to_send_on(reads: bool, said: bool) -> None:
+async def test_only_who_is_admitted_is_asked_to_send_on(reads: bool, said: bool) -> None:
     server = Server(Echo(reads=reads))
     protocol, wire = server.connect()
     feed(protocol, wire, b"POST /x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")

@@ -70,7 +70,7 @@ def answered(n: int = 0, **life: Any) -> PhoneCall:
     return replace(made, state=lived)
 
 
-def busy_house(**changes: Any) -> WebFixture:
+def busy_web(**changes: Any) -> WebFixture:
     """Give a house that has something to tell on every page."""
     house = web_with_known_caller(**changes)
     for n in range(3):
@@ -97,7 +97,7 @@ async def shown(house: WebFixture, path: str, method: str = "GET") -> httpx.Resp
 
 
 @pytest.mark.parametrize("lang", ["ru", "en"])
-@pytest.mark.parametrize("house", [busy_house, WebFixture], ids=["busy", "empty"])
+@pytest.mark.parametrize("house", [busy_web, WebFixture], ids=["busy", "empty"])
 @pytest.mark.parametrize("page", PAGES)
 async def test_every_page_is_whole_and_loads_nothing_from_elsewhere(
     page: str, house: type[WebFixture], lang: Language
@@ -121,7 +121,7 @@ async def test_every_page_is_whole_and_loads_nothing_from_elsewhere(
 
 @pytest.mark.parametrize("page", [*PAGES, *(f"{table}.csv" for table in TABLES)])
 async def test_no_page_is_for_strangers(page: str) -> None:
-    async with busy_house().client(peer="203.0.113.7") as stranger:
+    async with busy_web().client(peer="203.0.113.7") as stranger:
         answer = await stranger.get(f"/console/{page}" if page else "/")
 
     assert answer.status_code == 401
@@ -129,10 +129,10 @@ async def test_no_page_is_for_strangers(page: str) -> None:
 
 @pytest.mark.parametrize(("lang", "between"), [("ru", ";"), ("en", ",")])
 @pytest.mark.parametrize("table", TABLES)
-async def test_a_table_opens_in_the_reader_s_spreadsheet_and_its_leaving_is_noted(
+async def test_a_table_opens_in_the_reader_s_spreadsheet_and_its_leaving_is_recorded(
     table: str, lang: Language, between: str
 ) -> None:
-    house = busy_house(lang=lang)
+    house = busy_web(lang=lang)
 
     answer = await shown(house, f"/console/{table}.csv")
 
@@ -176,7 +176,7 @@ def test_a_search_is_read_as_a_person_means_it(asked: dict[str, str], expected: 
 
 
 async def test_the_list_shows_what_was_asked_for_and_keeps_the_question() -> None:
-    house = busy_house()
+    house = busy_web()
 
     found = await shown(house, "/console/calls?q=иванов&outcome=answered")
     nothing = await shown(house, "/console/calls?q=иванов&outcome=missed")
@@ -236,7 +236,7 @@ async def test_a_formula_sent_as_a_number_is_a_text_in_every_table(typed: str) -
 
 
 @pytest.mark.parametrize("stage", DeliveryStage)
-async def test_the_table_of_debts_names_every_stage(stage: DeliveryStage) -> None:
+async def test_the_outbox_table_names_every_stage(stage: DeliveryStage) -> None:
     house = WebFixture()
     made = answered()
     house.add_entry(made, stage=stage)
@@ -255,7 +255,7 @@ async def story(house: WebFixture, made: PhoneCall, query: str = "") -> str:
     return html.unescape((await shown(house, f"/console/calls/{made.key}{query}")).text)
 
 
-async def test_a_story_tells_question_decision_life_and_what_1c_got() -> None:
+async def test_a_call_page_shows_question_decision_state_and_what_1c_got() -> None:
     house = web_with_known_caller()
     made = answered(recording="https://sipuni.example/rec/1")
     steps = (EvidenceStep(Finding.MANAGER_CHOSEN, "Анна Петрова", "205"),)
@@ -281,7 +281,7 @@ async def test_a_recording_that_is_no_address_is_no_link() -> None:
     assert "javascript" not in page
 
 
-async def test_a_replay_tells_where_the_call_would_go_today_and_what_differs() -> None:
+async def test_a_replay_shows_where_the_call_would_go_today_and_what_differs() -> None:
     same = web_with_known_caller()
     old = call(decided=decision(target=Target("900"), rule=Rule.DEFAULT))
 
@@ -315,7 +315,7 @@ async def test_an_unknown_call_is_a_page_that_says_so() -> None:
 @pytest.mark.parametrize(
     ("button", "act"), [("retry", AuditAct.ENTRY_RETRIED), ("drop", AuditAct.ENTRY_DROPPED)]
 )
-async def test_a_button_leads_back_to_where_it_was_pushed_and_is_noted(
+async def test_a_button_leads_back_to_where_it_was_pushed_and_is_recorded(
     button: str, act: AuditAct
 ) -> None:
     house = WebFixture()
@@ -329,8 +329,8 @@ async def test_a_button_leads_back_to_where_it_was_pushed_and_is_noted(
     assert [(r.act, r.subject) for r in house.audit.appended] == [(act, entry.key)]
 
 
-async def test_the_outbox_tells_1c_s_words_and_shows_one_state_when_asked() -> None:
-    house = busy_house()
+async def test_the_outbox_shows_1c_s_message_and_one_state_when_asked() -> None:
+    house = busy_web()
 
     every = await shown(house, "/console/outbox")
     due = await shown(house, "/console/outbox?state=due")
@@ -339,7 +339,7 @@ async def test_the_outbox_tells_1c_s_words_and_shows_one_state_when_asked() -> N
     assert "Поле «Автор» не заполнено" not in due.text
 
 
-async def test_a_refused_shrink_is_accepted_by_a_person_once_and_noted() -> None:
+async def test_a_refused_shrink_is_accepted_by_a_person_once_and_recorded() -> None:
     house = WebFixture()
     house.sync_runs.append(
         SyncRun(NOON, 1.0, error="partner: 1C lists 3", refused=Shrink("partner", 100, 3))
@@ -399,7 +399,7 @@ async def test_that_nobody_has_an_extension_is_accepted_by_a_person() -> None:
     assert (accepted.status_code, house.syncs) == (303, [True])
 
 
-async def test_a_fact_of_another_release_is_shown_in_its_own_words() -> None:
+async def test_a_fact_of_another_release_is_shown_by_its_own_name() -> None:
     house = WebFixture()
     refused = Shrink("tariff", 9, 0, (Loss("tariff", "tariffs", 9, 0),))
     house.sync_runs.append(SyncRun(NOON, 1.0, error="0 of 9", refused=refused))
@@ -415,8 +415,8 @@ async def test_a_person_may_start_a_run() -> None:
     assert house.syncs == [False]
 
 
-async def test_the_doctor_tells_each_flaw_with_the_calls_it_cost() -> None:
-    house = busy_house()
+async def test_each_data_quality_issue_is_shown_with_the_calls_it_cost() -> None:
+    house = busy_web()
     house.directory.staff.update(rows(manager("Вера Немая", None)))
     steps = (EvidenceStep(Finding.MANAGER_NO_EXTENSION, "ООО Ромашка", "Вера Немая"),)
     for n in range(2):
@@ -430,8 +430,8 @@ async def test_the_doctor_tells_each_flaw_with_the_calls_it_cost() -> None:
     assert "ООО Ничей" in page
 
 
-async def test_people_get_links_that_open_their_desks_and_each_is_noted() -> None:
-    house = busy_house(public_url="https://bridge.example.ru")
+async def test_managers_get_links_that_open_their_desks_and_each_is_recorded() -> None:
+    house = busy_web(public_url="https://bridge.example.ru")
     made = await shown(house, f"/console/people/{ANNA.ref}/link", "POST")
     link = re.search(r'value="(https://bridge.example.ru/enter/[^"]+)"', made.text)
     assert link is not None
@@ -445,8 +445,8 @@ async def test_people_get_links_that_open_their_desks_and_each_is_noted() -> Non
     assert (await shown(house, "/console/people/none/link", "POST")).status_code == 404
 
 
-async def test_the_audit_list_tells_who_did_what() -> None:
-    house = busy_house()
+async def test_the_audit_list_shows_who_did_what() -> None:
+    house = busy_web()
     house.audit.appended += [
         AuditRecord(
             NOON, AuditAct.NUMBER_REVEALED, "manager", "Анна Петрова", "10.0.0.7", "k1", "+7903*"
@@ -516,7 +516,7 @@ def test_the_oldest_age_of_an_hour_is_that_before_its_next_proof() -> None:
     assert max_data_ages([], hours, NOON) == [None] * 3
 
 
-def test_runs_of_which_nothing_new_is_to_be_told_stand_in_one_line() -> None:
+def test_runs_without_news_stand_in_one_line() -> None:
     proven = proof(0)
     assert proven.report is not None
     quiet = replace(proven, report=replace(proven.report, changed=False))

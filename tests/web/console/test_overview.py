@@ -69,7 +69,7 @@ async def test_before_the_first_call_the_page_says_so() -> None:
 
 
 @pytest.mark.parametrize("lang", ["ru", "en"])
-async def test_the_state_of_the_house_is_told_in_its_own_words(lang: Language) -> None:
+async def test_the_state_of_the_service_is_shown_in_its_own_words(lang: Language) -> None:
     house = web_with_known_caller(
         lang=lang,
         onec_availability=OneCAvailability(False, "Сеансы заблокированы: обновление"),
@@ -91,14 +91,14 @@ async def test_the_state_of_the_house_is_told_in_its_own_words(lang: Language) -
     assert ("попыток: 3" if lang == "ru" else "attempts: 3") in page
 
 
-async def test_a_house_without_an_index_says_what_to_do() -> None:
+async def test_a_service_without_an_index_says_what_to_do() -> None:
     house = WebFixture()
     house.directory.proven_at = None
 
     assert "Run onec-bridge sync" in await shown(house)
 
 
-async def test_an_entity_set_that_was_not_compared_is_told_with_what_to_do() -> None:
+async def test_an_entity_set_that_was_not_compared_is_shown_with_what_to_do() -> None:
     house = WebFixture()
     house.directory.last_report = partial_report()
 
@@ -108,7 +108,7 @@ async def test_an_entity_set_that_was_not_compared_is_told_with_what_to_do() -> 
     assert "publish it in 1C: Администрирование" in page
 
 
-async def test_what_is_wrong_in_1c_s_data_is_told() -> None:
+async def test_what_is_wrong_in_1c_s_data_is_shown() -> None:
     house = WebFixture()
     house.directory.last_report = SyncReport(
         NOON,
@@ -128,7 +128,7 @@ async def test_what_is_wrong_in_1c_s_data_is_told() -> None:
     assert "Managers without an extension: 4" in page
 
 
-async def test_a_final_look_is_no_debt() -> None:
+async def test_a_final_look_is_no_pending_entry() -> None:
     house = WebFixture()
     house.add_entry(call(), stage=DeliveryStage.VERIFY)
 

@@ -77,7 +77,7 @@ async def test_the_administrator_chooses_a_desk() -> None:
         assert "Борис Орлов, 207" in page
 
 
-async def test_a_manager_without_extension_is_told_so() -> None:
+async def test_a_manager_without_extension_sees_the_reason() -> None:
     at = house()
     at.directory.staff[BORIS.ref] = replace(BORIS, extension=None)
     async with as_manager(at, BORIS) as boris:
@@ -90,7 +90,7 @@ async def test_a_manager_without_extension_is_told_so() -> None:
         assert 'data-extension="207"' in (await boris.get("/desk")).text
 
 
-async def test_two_people_with_one_extension_are_told_so_and_lose_no_call() -> None:
+async def test_two_people_with_one_extension_are_warned_and_lose_no_call() -> None:
     at = house()
     at.directory.staff[BORIS.ref] = replace(BORIS, extension="205")
     shown = record(at)
@@ -188,7 +188,7 @@ async def first_lines(at: WebFixture, after: str) -> list[tuple[str, str, Mappin
     return told(said)
 
 
-async def test_a_missed_call_s_card_tells_that_the_client_was_called_back() -> None:
+async def test_a_missed_call_s_card_shows_that_the_client_was_called_back() -> None:
     at = house()
     missed = record(at, replace(call(), state=CallState(Disposition.MISSED)))
     owner = Target("205", ANNA.ref, ANNA.name)
@@ -206,7 +206,7 @@ async def test_a_missed_call_s_card_tells_that_the_client_was_called_back() -> N
     assert not any("Waits since" in text for text in seen[1:])
 
 
-async def test_a_withheld_number_is_said_once() -> None:
+async def test_a_withheld_number_is_shown_once() -> None:
     at = house()
     withheld = call(question("anonymous"))
     record(at, replace(withheld, decision=replace(withheld.decision, candidates=())))

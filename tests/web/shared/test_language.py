@@ -102,16 +102,16 @@ def test_moments_and_numbers_are_written_by_custom(lang: Language, expected: str
         (timedelta(days=2), "2 дн."),
     ],
 )
-def test_a_span_is_told_in_its_largest_unit(span: timedelta, words: str) -> None:
+def test_a_span_is_shown_in_its_largest_unit(span: timedelta, words: str) -> None:
     assert Localizer("ru", UTC).format_duration(span).replace("\u00a0", " ") == words
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0, "0:00"), (7, "0:07"), (760, "12:40"), (3723, "1:02:03")]
 )
-def test_a_talk_is_told_to_the_second(seconds: int, words: str) -> None:
+def test_a_talk_is_shown_to_the_second(seconds: int, words: str) -> None:
     assert Localizer.format_stopwatch(timedelta(seconds=seconds)) == words
 
 
-def test_what_happens_this_moment_is_not_told_to_come() -> None:
+def test_what_happens_this_moment_is_not_shown_as_future() -> None:
     assert Localizer("ru", UTC).format_ago(NOON + timedelta(seconds=3), NOON) == "только что"

@@ -85,7 +85,7 @@ async def test_a_page_s_own_script_gets_no_challenge_that_would_pop_up() -> None
 
 
 @pytest.mark.parametrize("password", ["", "wrong", ADMIN + "x", "x" * 60_000])
-async def test_a_wrong_password_opens_nothing_and_is_noted(password: str) -> None:
+async def test_a_wrong_password_opens_nothing_and_is_recorded(password: str) -> None:
     home = house()
     async with visitor(home) as browser:
         answer = await sign_in(browser, password)
@@ -275,7 +275,7 @@ async def test_whom_1c_vouches_for_opens_his_desk_and_nothing_else(said: SignInA
         (OneCSessionsBlocked("service root", "обновление до 18:00"), 503, "обновление до 18:00"),
     ],
 )
-async def test_what_1c_says_is_told_as_it_is(
+async def test_1c_s_answer_is_shown_as_it_is(
     said: SignInAnswer | Exception, status: int, words: str
 ) -> None:
     home = house()
@@ -288,7 +288,7 @@ async def test_what_1c_says_is_told_as_it_is(
     assert "set-cookie" not in answer.headers
 
 
-async def test_a_name_1c_knows_and_the_bridge_does_not_is_told_so() -> None:
+async def test_a_name_1c_knows_and_the_bridge_does_not_is_answered_so() -> None:
     home = house()
     home.onec_sign_in.answer_instead = SignInAnswer.ACCEPTED
     home.directory.staff.update(rows(ANNA, replace(manager("Тёзка"), name=ANNA.name)))

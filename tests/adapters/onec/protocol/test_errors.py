@@ -181,7 +181,7 @@ def test_every_answer_means_one_error(
     assert type(error_of_response(said, "Set", write=True)) is write
 
 
-def test_the_administrators_words_are_told_without_the_formula() -> None:
+def test_the_administrators_message_is_read_without_the_formula() -> None:
     said = parse_response(
         403, exception("Начало сеанса с информационной базой запрещено.\nДо 18:00 обмен")
     )
@@ -271,7 +271,7 @@ def test_a_message_that_xml_cannot_carry_is_unpacked() -> None:
     assert (said.kind, said.code, said.message) == (ResponseKind.ODATA, "6", "Поле неверно")
 
 
-def test_a_long_page_becomes_few_words() -> None:
+def test_a_long_page_becomes_a_short_message() -> None:
     assert len(parse_response(500, b"<p>" + b"x" * 100_000).message) <= 500
 
 

@@ -133,7 +133,7 @@ def test_damage_that_shows_at_opening_is_set_aside_and_the_first_run_comes_anew(
         spoil_documents("checkpoint", NOT_TEXT),
     ],
 )
-def test_damage_in_the_report_is_raised_once_and_then_nothing_is_held(
+def test_damage_in_the_report_is_raised_once_and_then_nothing_is_kept(
     path: Path, damage: Damage
 ) -> None:
     damage(path)
@@ -156,7 +156,7 @@ def test_damage_in_the_report_is_raised_once_and_then_nothing_is_held(
         spoil_bytes(b'"version":"1"', b'"version":  5'),
     ],
 )
-def test_damage_in_what_is_held_is_never_taken_for_a_loss(path: Path, damage: Damage) -> None:
+def test_damage_in_the_directory_is_never_taken_for_a_loss(path: Path, damage: Damage) -> None:
     damage(path)
     writer = SqliteDirectoryStore(path)
     assert writer.report() is not None
@@ -187,7 +187,7 @@ def test_damage_in_the_middle_of_a_run_ends_it_and_the_next_loads_anew(
 
 
 @pytest.mark.parametrize("damage", [spoil_table("phone"), None])
-def test_damage_that_only_callers_meet_is_noted_for_the_writer(
+def test_damage_that_only_callers_meet_is_recorded_for_the_writer(
     path: Path, reader: SqliteDirectory, damage: Damage | None
 ) -> None:
     reader.close()

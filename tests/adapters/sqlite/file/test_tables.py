@@ -331,7 +331,7 @@ def test_documents_survive_closing(tmp_path: Path) -> None:
         assert [dict(d) for d in db.table("t")] == [{"n": 1}]
 
 
-def test_an_opened_table_that_must_persist_keeps_what_it_holds(tmp_path: Path) -> None:
+def test_an_opened_table_that_must_persist_keeps_its_rows(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
     with SqliteDb(path) as db:
         db.table("t", persist_empty=True).insert({"n": 1})

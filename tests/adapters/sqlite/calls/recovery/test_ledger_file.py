@@ -259,7 +259,9 @@ async def test_a_row_that_cannot_be_read_costs_itself_alone(path: Path) -> None:
     await ledger.close()
 
 
-async def test_a_mistaken_suspicion_sets_nothing_aside(ledger: SqliteLedger, path: Path) -> None:
+async def test_a_mistaken_damage_report_sets_nothing_aside(
+    ledger: SqliteLedger, path: Path
+) -> None:
     ledger.suspect_damage("a reader met damage")
 
     assert await ledger.examine() is None
