@@ -90,11 +90,11 @@ class ManualClock:
         return self.now
 
     def seconds(self) -> float:
-        """Tell the time as the cabinet does."""
+        """Return the time as the cabinet does."""
         return self.now.timestamp()
 
     def monotonic(self) -> float:
-        """Tell the seconds that have passed, whoever set the clock."""
+        """Return the seconds that have passed, whoever set the clock."""
         return (self.now - self.stepped).timestamp()
 
     def advance(self, seconds: float) -> None:
@@ -121,7 +121,7 @@ class SilentProgress:
 
 
 def build_onec_lab(clock: ManualClock, partners: int = 80, **lab: Any) -> OneCLab:
-    """Compose the company of the stories; the same arguments give the same company."""
+    """Compose the scenarios' company; the same arguments give the same company."""
     world = compose_infobase(partners=partners)
     return OneCLab(world, clock=clock, sleep=clock.sleep, **lab)
 
@@ -172,24 +172,24 @@ def build_decider(
 
 
 class InterruptibleTransport(httpx.AsyncBaseTransport):
-    """The line to 1C; it can hold one request for ever, before 1C has it or after."""
+    """The line to 1C; it can stop one request for ever, before 1C has it or after."""
 
     def __init__(self, lab: OneCLab) -> None:
         self._lab = LabTransport(lab)
-        self._hold: tuple[str, str, bool] | None = None
-        self.held = asyncio.Event()
+        self._stop: tuple[str, str, bool] | None = None
+        self.stopped = asyncio.Event()
 
-    def hold(self, method: str, entity_set: str, *, executed: bool) -> None:
-        """Hold the next request of *method* to *entity_set*; *executed*: 1C has done it."""
-        self._hold = (method, entity_set, executed)
+    def stop_at(self, method: str, entity_set: str, *, executed: bool) -> None:
+        """Stop the next request of *method* to *entity_set*; *executed*: 1C has done it."""
+        self._stop = (method, entity_set, executed)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self._hold is None or not self._is_meant(request, *self._hold[:2]):
+        if self._stop is None or not self._is_meant(request, *self._stop[:2]):
             return await self._lab.handle_async_request(request)
-        (_, _, executed), self._hold = self._hold, None
+        (_, _, executed), self._stop = self._stop, None
         if executed:
             await self._lab.handle_async_request(request)
-        self.held.set()
+        self.stopped.set()
         await asyncio.Event().wait()
         raise AssertionError("nobody lets it go")
 
@@ -235,7 +235,7 @@ class ServiceTransport(httpx.AsyncBaseTransport):
 
 @dataclass(frozen=True)
 class ServiceOptions:
-    """How the service of a story is built."""
+    """How the service of a test is built."""
 
     routing: RoutingRules = field(default_factory=lambda: RoutingRules(default_extension=None))
     answer: AnswerForm = "auto"
@@ -250,7 +250,7 @@ class ServiceOptions:
 
 
 def _no_sync(*, accept_shrink: bool = False) -> None:
-    """Stories run their syncs themselves."""
+    """The tests run their syncs themselves."""
     del accept_shrink
 
 
@@ -263,13 +263,13 @@ class InProcessService:
         self.lab = lab
         self.clock = clock
         self.options = plan
-        self.situation = SystemState(clock)
+        self.system_state = SystemState(clock)
         self._directory_path = directory
         self._folder = folder
         self._lives = 0
         self.clock_steps = 0
         self._draining: asyncio.Task[int] | None = None
-        # The cabinet outlives every life of the bridge.
+        # The cabinet outlives every process of the bridge.
         self.transport = ServiceTransport()
         self._pbx = httpx.AsyncClient(transport=self.transport)
         scheme = SipuniScheme(hook_url=plan.hook, nodes=plan.nodes, **plan.scheme)
@@ -279,7 +279,7 @@ class InProcessService:
         """Open the files and build the parts."""
         clock, plan = self.clock, self.options
         self._folder.mkdir(parents=True, exist_ok=True)
-        self.situation = SystemState(clock)
+        self.system_state = SystemState(clock)
         self.onec_transport = InterruptibleTransport(self.lab)
         self._client = connect(self.lab, self.onec_transport)
         self.ledger = SqliteLedger.open(self._folder / "ledger.db", clock=clock)
@@ -287,7 +287,7 @@ class InProcessService:
         self.directory = SqliteDirectory(
             self._directory_path, stale_after=timedelta(days=1), monotonic=clock.monotonic
         )
-        events = EventFanOut(self.situation)
+        events = EventFanOut(self.system_state)
         decider = RouteDecider(
             directory=self.directory,
             number_memory=self.ledger.number_memory,
@@ -296,7 +296,7 @@ class InProcessService:
             phones=PHONES,
             clock=clock,
         )
-        self.book, self.following = build_call_services(
+        self.call_store, self.following = build_call_services(
             self.ledger,
             clock,
             events,
@@ -335,7 +335,7 @@ class InProcessService:
         self.call_originator = CallOriginator(
             pbx=self.pbx,
             provider="sipuni",
-            order_store=self.book,
+            order_store=self.call_store,
             decide=decider.decide,
             phones=PHONES,
             lang="ru",
@@ -368,13 +368,13 @@ class InProcessService:
             live_lookup=self._asking if plan.live_lookup else None,
         )
         await self.answering.load()
-        await self.book.load()
+        await self.call_store.load()
         board = DeskCalls("story", clock)
         services = WebServices(
             telephony=SipuniTelephony(plan.answer, PHONES),
             route_answers=self.answering,
             event_intake=self.following,
-            call_notes=self.book,
+            call_notes=self.call_store,
             desk_state=DeskState(board, MissedCallList(board, self.directory.managers)),
             ledger=self.ledger,
             directory=self.directory,
@@ -390,9 +390,9 @@ class InProcessService:
             sync_now=_no_sync,
             onec_sign_in=FakeOneCSignIn(),
             clock=clock,
-            onec_availability=self.situation.availability,
-            availability_since=self.situation.availability_since,
-            alarms=self.situation.alarms,
+            onec_availability=self.system_state.availability,
+            availability_since=self.system_state.availability_since,
+            alarms=self.system_state.alarms,
             deliver_soon=lambda: None,
             hook_access=HookAccess(user=USER, password=PASSWORD, token=TOKEN),
             phones=PHONES,
@@ -417,7 +417,7 @@ class InProcessService:
         await self._client.aclose()
 
     async def close(self) -> None:
-        """End the story."""
+        """End the service for good."""
         await self.stop()
         await self._pbx.aclose()
 
@@ -460,14 +460,14 @@ class InProcessService:
             self.clock.now = min(until, self.clock.now + _STEP)
 
     async def run_delivery_soon(self) -> None:
-        """Do what the loops do: tell the events, deliver, take up what became of reminders."""
+        """Do what the loops do: apply the events, deliver, read what became of reminders."""
         await self.following.apply_stored_events()
         await self.delivery.drain()
         await self.following.apply_stored_events()
 
-    async def play(self, story: Scenario, **callers: str) -> Playback:
-        """Let the cabinet tell *story*, in its own time, the bridge at work between the steps."""
-        return await play_scenario(story, self.sipuni, roles=callers, pause=self.pause)
+    async def play(self, scenario: Scenario, **callers: str) -> Playback:
+        """Play *scenario* in the cabinet's time, the bridge at work between the steps."""
+        return await play_scenario(scenario, self.sipuni, roles=callers, pause=self.pause)
 
     async def pause(self, seconds: float) -> None:
         """Let time pass in one leap."""
@@ -476,13 +476,13 @@ class InProcessService:
         await self.run_delivery_soon()
 
     async def resolve_unfinished_calls(self, after: timedelta = ASK_HISTORY_AFTER) -> None:
-        """Let the time pass after which the bridge asks for the ends it was not told."""
+        """Let the time pass after which the bridge asks for the ends that never came."""
         await self.pause(after.total_seconds())
         await self.unfinished_calls.resolve()
         await self.run_delivery_soon()
 
     async def deliver_all(self, patience: timedelta = timedelta(hours=1)) -> list[OutboxEntry]:
-        """Let time pass until nothing is left to do, or patience is over; give what was owed."""
+        """Let time pass until nothing is left to do, or patience is over; return what is left."""
         until = self.clock.now + patience
         while True:
             await self.run_delivery_soon()
@@ -493,10 +493,10 @@ class InProcessService:
             self.clock.now = max(self.clock.now + _STEP, min(e.due_at for e in waiting))
 
     async def deliver_until_interrupted(self) -> None:
-        """Have the delivery look, until the line holds one of its requests."""
+        """Have the delivery look, until the line stops one of its requests."""
         self._draining = asyncio.create_task(self.delivery.drain())
         async with asyncio.timeout(10):
-            await self.onec_transport.held.wait()
+            await self.onec_transport.stopped.wait()
 
     async def _stop_draining(self) -> None:
         if self._draining is not None:
@@ -504,9 +504,9 @@ class InProcessService:
             await asyncio.wait((self._draining,))
             self._draining = None
 
-    # ------------------------------------------------------------ what 1C holds
+    # ------------------------------------------------------------ what 1C has
     def documents(self) -> list[Row]:
-        """Give the call documents that nobody marked."""
+        """Return the call documents that nobody marked."""
         return [row for row in self.lab.phone_calls() if not row["DeletionMark"]]
 
     def count_in_onec(self) -> tuple[int, int, int]:

@@ -147,7 +147,7 @@ async def test_a_sync_that_meets_damage_is_a_first_load(site: ServiceFolder, tab
     first = await site.sync()
     index = site.folder / "data" / "directory.db"
     spoil(index, table)
-    # Would be refused as a loss, were anything held.
+    # Would be refused as a loss, were anything in the directory.
     site.lab.faults.add("shrunken", set=PARTNERS, share=0.5)
 
     again = await site.sync()

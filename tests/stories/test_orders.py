@@ -1,4 +1,4 @@
-"""Orders between a simulated 1C and a simulated cabinet: nobody is rung twice, all is told."""
+"""Orders between a simulated 1C and a simulated cabinet: nobody is rung twice, all is reported."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,7 +36,7 @@ from tests.stories.in_process import (
 pytestmark = pytest.mark.anyio
 
 CLIENT = "79001234567"
-#: Its reply is lost, and its telephone is not there: nobody ever tells of the order.
+#: Its reply is lost, and its telephone is not there: no event of the order ever comes.
 SILENT = CabinetSwitches(order_reply=OrderReplyMode.LOST, offline_ext=frozenset({"777"}))
 LOST = CabinetSwitches(order_reply=OrderReplyMode.LOST)
 
