@@ -345,7 +345,7 @@ async def test_a_caller_given_up_by_the_web_does_not_end_the_question(
     assert service.onec.questions == [b.NUMBER]
 
 
-# ---------------------------------------------------------------- how long an answer holds
+# ---------------------------------------------------------------- how long an answer is valid
 async def test_a_stranger_who_rings_again_costs_one_question_a_minute(
     service: AnsweringService,
 ) -> None:
@@ -465,9 +465,9 @@ async def test_after_three_failures_in_a_row_1c_is_left_alone(
 ) -> None:
     service.onec.takes, service.onec.error = takes, AWAY
 
-    said = await service.strangers(*OTHERS[:5])
+    answers = await service.strangers(*OTHERS[:5])
 
-    assert said == [seen] * 3 + [Finding.ONEC_NOT_ASKED] * 2
+    assert answers == [seen] * 3 + [Finding.ONEC_NOT_ASKED] * 2
     assert service.onec.questions == OTHERS[:3]
 
 
@@ -488,9 +488,9 @@ async def test_nobody_waits_again_for_a_question_that_hangs(service: AnsweringSe
     await service.strangers(*OTHERS[:3])
     before = passed()
 
-    said = await service.strangers(*OTHERS[:3])
+    answers = await service.strangers(*OTHERS[:3])
 
-    assert said == [Finding.ONEC_LATE] * 3
+    assert answers == [Finding.ONEC_LATE] * 3
     assert passed() == before
 
 
@@ -507,10 +507,10 @@ async def test_after_the_rest_one_question_tries(service: AnsweringService) -> N
     await service.strangers(*OTHERS[:3])
     await asyncio.sleep(OPEN_FOR.total_seconds())
 
-    said = await asyncio.gather(*(service.live_lookup.look_up(number) for number in OTHERS[3:6]))
+    answers = await asyncio.gather(*(service.live_lookup.look_up(number) for number in OTHERS[3:6]))
     still = await service.strangers(OTHERS[6])
 
-    assert [asked.step.finding for asked in said] == [
+    assert [asked.step.finding for asked in answers] == [
         Finding.ONEC_FAILED,
         Finding.ONEC_NOT_ASKED,
         Finding.ONEC_NOT_ASKED,
@@ -524,9 +524,9 @@ async def test_a_try_that_is_answered_ends_the_rest(service: AnsweringService) -
     service.onec.error = None
     await asyncio.sleep(OPEN_FOR.total_seconds())
 
-    said = await service.strangers(*OTHERS[3:6])
+    answers = await service.strangers(*OTHERS[3:6])
 
-    assert said == [Finding.ONEC_UNKNOWN] * 3
+    assert answers == [Finding.ONEC_UNKNOWN] * 3
 
 
 @pytest.mark.parametrize(
@@ -540,14 +540,14 @@ async def test_where_an_administrator_must_act_1c_is_asked_rarely_and_that_is_lo
     service: AnsweringService, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.onec.error = error
-    said = await service.strangers(*OTHERS[:4])
+    answers = await service.strangers(*OTHERS[:4])
     await asyncio.sleep(OPEN_UNTIL_REPAIRED.total_seconds() - 1)
-    said += await service.strangers(OTHERS[4])
+    answers += await service.strangers(OTHERS[4])
     await asyncio.sleep(1)
-    said += await service.strangers(OTHERS[5], OTHERS[6])
+    answers += await service.strangers(OTHERS[5], OTHERS[6])
 
     left = Finding.ONEC_NOT_ASKED
-    assert said == [Finding.ONEC_FAILED, left, left, left, left, Finding.ONEC_FAILED, left]
+    assert answers == [Finding.ONEC_FAILED, left, left, left, left, Finding.ONEC_FAILED, left]
     assert [record.message for record in caplog.records] == ["live_lookup_rests"]
 
 
@@ -570,9 +570,9 @@ async def test_only_the_edges_are_logged(
 
 
 async def test_a_storm_of_strangers_is_no_storm_on_1c(service: AnsweringService) -> None:
-    said = await asyncio.gather(*(service.live_lookup.look_up(number) for number in OTHERS))
+    answers = await asyncio.gather(*(service.live_lookup.look_up(number) for number in OTHERS))
 
-    refused = [asked for asked in said if asked.step.finding is Finding.ONEC_NOT_ASKED]
+    refused = [asked for asked in answers if asked.step.finding is Finding.ONEC_NOT_ASKED]
     assert len(service.onec.questions) == 8
     assert len(refused) == len(OTHERS) - 8
     assert await service.strangers(OTHERS[-1]) == [Finding.ONEC_UNKNOWN]
@@ -581,11 +581,11 @@ async def test_a_storm_of_strangers_is_no_storm_on_1c(service: AnsweringService)
 async def test_waiting_for_our_own_questions_is_not_1cs_lateness(service: AnsweringService) -> None:
     service.live_lookup = service.asks(at_once=1)
     service.onec.takes = 0.3
-    said = await asyncio.gather(*(service.live_lookup.look_up(number) for number in OTHERS[:8]))
+    answers = await asyncio.gather(*(service.live_lookup.look_up(number) for number in OTHERS[:8]))
     await asyncio.sleep(5)
 
-    assert [asked.step.finding for asked in said].count(Finding.ONEC_UNKNOWN) == 1
-    assert {asked.step.finding for asked in said[2:]} == {Finding.ONEC_NOT_ASKED}
+    assert [asked.step.finding for asked in answers].count(Finding.ONEC_UNKNOWN) == 1
+    assert {asked.step.finding for asked in answers[2:]} == {Finding.ONEC_NOT_ASKED}
     assert (await service.live_lookup.look_up(b.NUMBER)).step.finding is Finding.ONEC_FOUND
 
 

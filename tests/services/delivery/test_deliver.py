@@ -69,15 +69,15 @@ class RefusingOneC(FakeOneC):
         super().__init__(clock)
         self.requests: list[str] = []
         self.judges: list[Callable[[str, str], Exception | None]] = []
-        self.holds: dict[str, Hang] = {}
+        self.hang_of: dict[str, Hang] = {}
         #: Called when 1C has done what a method asked, before the answer is here.
         self.after: dict[str, Callable[[], None]] = {}
         self._keys: dict[Ref, str] = {}
 
     def hangs(self, call: PhoneCall) -> "Hang":
-        return self.holds.setdefault(call.key, Hang())
+        return self.hang_of.setdefault(call.key, Hang())
 
-    def says(self, error: Exception, *, to: Iterable[str], of: PhoneCall | None = None) -> None:
+    def answers(self, error: Exception, *, to: Iterable[str], of: PhoneCall | None = None) -> None:
         """Answer *error* to the methods *to*, about the call *of* or any."""
         methods = tuple(to)
 
@@ -148,9 +148,9 @@ class RefusingOneC(FakeOneC):
 
     async def _judge(self, method: str, key: str) -> None:
         self.requests.append(method)
-        if hold := self.holds.get(key):
-            hold.reached.set()
-            await hold.over.wait()
+        if hang := self.hang_of.get(key):
+            hang.reached.set()
+            await hang.over.wait()
         for judge in self.judges:
             if error := judge(method, key):
                 raise error
@@ -205,16 +205,16 @@ class DeliverySetup:
         return entry.state, entry.stage
 
     def is_whole(self, call: PhoneCall) -> bool:
-        """Whether 1C holds one document of *call*, its subject and the reminder it deserves."""
+        """Whether 1C has one document of *call*, its subject and the reminder it deserves."""
         documents = [found.ref for found in self.onec.documents_of(call.key)]
         if len(documents) != 1:
             return False
-        wanted = [
-            build_reminder_draft(call, wish.user, wish.text, documents[0])
-            for wish in build_ringing_reminders(call, "ru")
+        expected = [
+            build_reminder_draft(call, ringing.user, ringing.text, documents[0])
+            for ringing in build_ringing_reminders(call, "ru")
         ]
-        held = [r for r in self.onec.reminders if self.onec.documents[r.document][0] == call.key]
-        return documents[0] in self.onec.subjects and held == wanted
+        kept = [r for r in self.onec.reminders if self.onec.documents[r.document][0] == call.key]
+        return documents[0] in self.onec.subjects and kept == expected
 
     def availability(self) -> list[bool]:
         return [outcome.available for outcome in self.events.of(OneCAvailability)]
@@ -340,9 +340,9 @@ async def test_a_late_commit_is_marked_and_the_one_people_see_stays(env: Deliver
 async def test_exists_already_is_believed_after_reading(env: DeliverySetup, stage: int) -> None:
     (call,) = env.add_calls()
     await env.delivery.drain()
-    settled = env.ledger.entries_by_key[call.key]
+    delivered = env.ledger.entries_by_key[call.key]
     lost: dict[str, Any] = {"subject_written": False} if stage == 1 else {"reminders": ()}
-    env.ledger.entries_by_key[call.key] = replace(settled, state=EntryState.DUE, **lost)
+    env.ledger.entries_by_key[call.key] = replace(delivered, state=EntryState.DUE, **lost)
     env.onec.requests.clear()
 
     await env.delivery.drain()
@@ -355,7 +355,7 @@ async def test_exists_already_is_believed_after_reading(env: DeliverySetup, stag
 async def test_exists_already_with_nothing_there_is_a_refusal(env: DeliverySetup) -> None:
     (call,) = env.add_calls()
     exists = OneCAlreadyExists("register", "exists", status=400, code="15")
-    env.onec.says(exists, to=["subject"])
+    env.onec.answers(exists, to=["subject"])
 
     await env.delivery.drain()
 
@@ -366,12 +366,12 @@ async def test_a_proposed_reference_that_is_taken_is_ours(env: DeliverySetup) ->
     (call,) = env.add_calls()
     env.onec.accepts_proposed_refs = True
     await env.delivery.drain()
-    settled = env.ledger.entries_by_key[call.key]
+    delivered = env.ledger.entries_by_key[call.key]
     env.ledger.add_entry(call, env.now)
 
     await env.delivery.drain()
 
-    assert env.ledger.entries_by_key[call.key].document == settled.document
+    assert env.ledger.entries_by_key[call.key].document == delivered.document
     assert env.is_whole(call)
 
 
@@ -439,15 +439,15 @@ async def test_a_failed_save_stops_the_drain_and_the_next_drain_recovers_the_ent
 
 async def test_a_drain_that_is_cancelled_leaves_nobody_sending(env: DeliverySetup) -> None:
     first, second = env.add_calls(2)
-    hold = env.onec.hangs(first)
+    hang = env.onec.hangs(first)
     drain = asyncio.create_task(env.delivery.drain())
-    await hold.reached.wait()
+    await hang.reached.wait()
     assert env.state(first)[0] is EntryState.SENDING
 
     drain.cancel()
     with pytest.raises(asyncio.CancelledError):
         await drain
-    hold.over.set()
+    hang.over.set()
     await env.deliver_all()
 
     assert env.is_whole(first)
@@ -460,7 +460,7 @@ async def test_hours_without_1c_cost_two_log_lines_and_no_call(
 ) -> None:
     caplog.set_level(logging.INFO)
     calls = env.add_calls(20)
-    env.onec.says(OneCUnavailable("1c", "connection refused"), to=["document"])
+    env.onec.answers(OneCUnavailable("1c", "connection refused"), to=["document"])
     for _ in range(400):
         await env.advance(seconds=30)
     env.onec.is_well()
@@ -475,7 +475,7 @@ async def test_hours_without_1c_cost_two_log_lines_and_no_call(
 
 async def test_an_open_breaker_tries_one_request_at_a_time(env: DeliverySetup) -> None:
     env.add_calls(20)
-    env.onec.says(OneCUnavailable("1c", "connection refused"), to=["document"])
+    env.onec.answers(OneCUnavailable("1c", "connection refused"), to=["document"])
     await env.delivery.drain()
     assert len(env.onec.requests) <= 2  # as many as were in flight at once
 
@@ -515,7 +515,7 @@ async def test_one_poisoned_call_does_not_stop_the_others(
     env: DeliverySetup, error: Exception
 ) -> None:
     poisoned, *others = env.add_calls(30)
-    env.onec.says(error, to=["document"], of=poisoned)
+    env.onec.answers(error, to=["document"], of=poisoned)
 
     for _ in range(20):
         await env.advance(seconds=2)
@@ -527,23 +527,23 @@ async def test_one_poisoned_call_does_not_stop_the_others(
 async def test_a_request_that_hangs_does_not_keep_fresh_calls_waiting(env: DeliverySetup) -> None:
     delivery = env.start(poll_interval=timedelta(milliseconds=1))
     (stuck,) = env.add_calls()
-    hold = env.onec.hangs(stuck)
+    hang = env.onec.hangs(stuck)
     drain = asyncio.create_task(delivery.drain())
-    await hold.reached.wait()
+    await hang.reached.wait()
     (fresh,) = env.add_calls()
 
     await env.events.wait_for(EntryChanged, lambda moved: moved.entry.state is EntryState.DELIVERED)
     assert env.is_whole(fresh)
     assert env.state(stuck)[0] is EntryState.SENDING
 
-    hold.over.set()
+    hang.over.set()
     await asyncio.wait_for(drain, 5)
     assert env.is_whole(stuck)
 
 
 async def test_blocked_sessions_are_waited_out(env: DeliverySetup) -> None:
     (call,) = env.add_calls()
-    env.onec.says(OneCSessionsBlocked("1c", "обновление до 23:00"), to=["document"])
+    env.onec.answers(OneCSessionsBlocked("1c", "обновление до 23:00"), to=["document"])
     await env.deliver_all()
     assert env.state(call) == (EntryState.DUE, DeliveryStage.DOCUMENT)
     assert "обновление до 23:00" in env.events.of(OneCAvailability)[0].message
@@ -561,7 +561,7 @@ async def test_a_refused_call_is_dead_with_1cs_message_and_the_others_go_on(
 ) -> None:
     refused, *others = env.add_calls(5)
     error = OneCRejected("1c", "Период закрыт", status=500, code="-1")
-    env.onec.says(error, to=["document"], of=refused)
+    env.onec.answers(error, to=["document"], of=refused)
 
     await env.delivery.drain()
 
@@ -585,7 +585,7 @@ async def test_a_mistake_of_ours_about_one_call_is_shown_to_a_person(
     env: DeliverySetup, caplog: pytest.LogCaptureFixture
 ) -> None:
     (call,) = env.add_calls()
-    env.onec.says(KeyError("Ref_Key"), to=["document"])
+    env.onec.answers(KeyError("Ref_Key"), to=["document"])
 
     await env.delivery.drain()
 
@@ -617,7 +617,7 @@ async def test_a_dead_one_that_may_have_been_sent_is_looked_for_on_retry(
     env.onec.set_outcomes([committed])
     await env.delivery.drain()
     error = OneCRejected("1c", "Отказ", status=500, code="-1")
-    env.onec.says(error, to=["find"])
+    env.onec.answers(error, to=["find"])
     await env.advance(seconds=5)
     assert env.state(call)[0] is EntryState.DEAD
 
@@ -635,7 +635,7 @@ async def test_nonsense_for_an_answer_is_looked_for_before_it_is_sent_again(
     env: DeliverySetup,
 ) -> None:
     (call,) = env.add_calls()
-    env.onec.says(OneCInvalidResponse("1c", "201 without a reference"), to=["document"])
+    env.onec.answers(OneCInvalidResponse("1c", "201 without a reference"), to=["document"])
     await env.delivery.drain()
     env.onec.is_well()
     env.onec.requests.clear()
@@ -650,7 +650,7 @@ async def test_nonsense_for_an_answer_is_looked_for_before_it_is_sent_again(
 # ---------------------------------------------------------------- rights and the publication
 async def test_a_rejected_user_burns_nothing_and_recovers(env: DeliverySetup) -> None:
     calls = env.add_calls(10)
-    env.onec.says(UNAUTHORIZED, to=["document", "find"])
+    env.onec.answers(UNAUTHORIZED, to=["document", "find"])
     for _ in range(60):
         await env.advance(seconds=30)
     assert len(env.onec.requests) <= 2 + 30
@@ -672,7 +672,7 @@ async def test_a_closed_register_does_not_keep_documents_waiting(
     env: DeliverySetup, register: str, error: OneCError
 ) -> None:
     calls = env.add_calls(10)
-    env.onec.says(error, to=[register])
+    env.onec.answers(error, to=[register])
 
     await env.delivery.drain()
 
@@ -688,7 +688,7 @@ async def test_a_closed_register_does_not_keep_documents_waiting(
 
 async def test_an_unpublished_document_opens_the_breaker(env: DeliverySetup) -> None:
     calls = env.add_calls(50)
-    env.onec.says(UNPUBLISHED, to=["document"])
+    env.onec.answers(UNPUBLISHED, to=["document"])
 
     for _ in range(60):
         await env.advance(seconds=1)
@@ -701,35 +701,35 @@ async def test_an_unpublished_document_opens_the_breaker(env: DeliverySetup) -> 
 
 async def test_an_alarm_is_raised_anew_where_the_kind_of_error_changes(env: DeliverySetup) -> None:
     env.add_calls()
-    env.onec.says(UNPUBLISHED, to=["subject"])
+    env.onec.answers(UNPUBLISHED, to=["subject"])
     await env.delivery.drain()
     env.onec.is_well()
-    env.onec.says(UNAUTHORIZED, to=["subject"])
+    env.onec.answers(UNAUTHORIZED, to=["subject"])
     await env.deliver_all()
     env.onec.is_well()
     await env.deliver_all()
 
-    told = env.events.of(Alarm)
-    assert [(alarm.subject, alarm.clear) for alarm in told] == [
+    alarms = env.events.of(Alarm)
+    assert [(alarm.subject, alarm.clear) for alarm in alarms] == [
         ("subject", False),
         ("subject", False),
         ("subject", True),
     ]
-    assert told[1].message == str(UNAUTHORIZED)
+    assert alarms[1].message == str(UNAUTHORIZED)
 
 
 async def test_an_alarm_stays_while_another_stage_still_has_it(env: DeliverySetup) -> None:
     env.add_calls()
-    env.onec.says(UNPUBLISHED, to=["reminder"])
+    env.onec.answers(UNPUBLISHED, to=["reminder"])
     await env.delivery.drain()
     env.add_calls()
-    env.onec.says(UNPUBLISHED, to=["subject"])
+    env.onec.answers(UNPUBLISHED, to=["subject"])
     await env.delivery.drain()
 
     env.onec.judges.pop()
     await env.deliver_all()
-    told = [(alarm.subject, alarm.clear) for alarm in env.events.of(Alarm)]
-    assert told == [("reminder", False), ("subject", False), ("subject", True)]
+    alarms = [(alarm.subject, alarm.clear) for alarm in env.events.of(Alarm)]
+    assert alarms == [("reminder", False), ("subject", False), ("subject", True)]
 
     env.onec.is_well()
     await env.deliver_all()
@@ -739,12 +739,12 @@ async def test_an_alarm_stays_while_another_stage_still_has_it(env: DeliverySetu
 # ---------------------------------------------------------------- a person
 async def test_what_a_person_dropped_meanwhile_does_not_rise_again(env: DeliverySetup) -> None:
     (call,) = env.add_calls()
-    hold = env.onec.hangs(call)
+    hang = env.onec.hangs(call)
     drain = asyncio.create_task(env.delivery.drain())
-    await hold.reached.wait()
+    await hang.reached.wait()
     await env.ledger.drop_entry(call.key)
 
-    hold.over.set()
+    hang.over.set()
     await drain
 
     assert not env.ledger.entries_by_key

@@ -59,14 +59,14 @@ class SourceOfObjects:
         kinds = dict(
             zip(("Manager", "Partner", "ContactPerson", "Counterparty"), EntityKind, strict=True)
         )
-        for noun in objects:
-            self.objects[kinds[type(noun).__name__]][noun.ref] = noun
+        for one in objects:
+            self.objects[kinds[type(one).__name__]][one.ref] = one
 
     async def listing(self, kind: EntityKind, known_fingerprint: str = "") -> Listing:
         self._request()
         if kind in self.not_published:
             raise OneCNotPublished(kind.value, "no such entity set")
-        listed = {ref: noun.version for ref, noun in self.objects[kind].items()}
+        listed = {ref: one.version for ref, one in self.objects[kind].items()}
         fingerprint = repr(listed)
         self.listing_takes_time()
         return Listing(None if fingerprint == known_fingerprint else listed, fingerprint)
@@ -81,7 +81,7 @@ class SourceOfObjects:
             batch = [
                 self.objects[kind][r] for r in refs[start : start + 2] if r in self.objects[kind]
             ]
-            self.fetched.extend(noun.ref for noun in batch)
+            self.fetched.extend(one.ref for one in batch)
             yield batch
 
     async def extension_sources(self) -> ExtensionSources:
@@ -104,19 +104,19 @@ class SourceOfObjects:
 class Steps:
     """A progress bar that remembers."""
 
-    told: list[tuple[str, str, int]] = field(default_factory=list)
+    steps: list[tuple[str, str, int]] = field(default_factory=list)
 
     def listing(self, kind: EntityKind) -> None:
-        self.told.append(("listing", kind.value, 0))
+        self.steps.append(("listing", kind.value, 0))
 
     def fetching(self, kind: EntityKind, total: int) -> None:
-        self.told.append(("fetching", kind.value, total))
+        self.steps.append(("fetching", kind.value, total))
 
     def fetched(self, kind: EntityKind, count: int) -> None:
-        self.told.append(("fetched", kind.value, count))
+        self.steps.append(("fetched", kind.value, count))
 
     def indexing(self) -> None:
-        self.told.append(("indexing", "", 0))
+        self.steps.append(("indexing", "", 0))
 
 
 def user(name: str, extension: str | None, version: str = "1") -> Manager:
@@ -147,7 +147,7 @@ class PullSetup:
         self, rules: PullRules | None = None, confirm: ConfirmLoss = confirm_nothing
     ) -> SyncReport:
         self.source.fetched.clear()
-        self.steps.told.clear()
+        self.steps.steps.clear()
         self.source.traffic.requests = 0
         self.now += timedelta(minutes=1)
         seconds = iter(range(1000))
@@ -167,8 +167,8 @@ class PullSetup:
         assert isinstance(manager, Manager)
         return manager.extension
 
-    def held(self, kind: EntityKind) -> set[str]:
-        return {noun.name for noun in self.store.objects[kind].values()}
+    def names(self, kind: EntityKind) -> set[str]:
+        return {one.name for one in self.store.objects[kind].values()}
 
     def loses(self, kind: EntityKind, share: float) -> None:
         rows = self.source.objects[kind]
@@ -178,7 +178,7 @@ class PullSetup:
 
 @pytest.fixture
 async def env() -> PullSetup:
-    """Give an env after its first run."""
+    """Return an env after its first run."""
     env = PullSetup()
     await env.runs()
     return env
@@ -238,7 +238,7 @@ async def test_a_body_newer_than_its_listing_has_the_next_listing_compared(env: 
         replace(b.contact(), version=Version("3"), position="директор")
     )
     await env.runs()
-    # 1C was put back from a copy: its listing is once more the one that was never held.
+    # 1C was put back from a copy: its listing is once more the one that was never kept.
     env.source.meanwhile = lambda: None
     env.source.has(listed)
 
@@ -258,7 +258,7 @@ async def test_only_what_moved_is_fetched_and_what_vanished_is_deleted(env: Pull
     assert set(env.source.fetched) == {b.ref("ЗАО Клён"), b.ref("ИП Новый")}
     partners = of(report, EntityKind.PARTNER)
     assert (partners.listed, partners.held, partners.fetched, partners.buried) == (10, 10, 2, 1)
-    assert "ООО Склад 10" not in env.held(EntityKind.PARTNER)
+    assert "ООО Склад 10" not in env.names(EntityKind.PARTNER)
     assert report.numbers == 9
     assert env.store.transactions[-1].reindexed
 
@@ -288,7 +288,7 @@ async def test_what_vanished_between_listing_and_fetching_is_deleted_next_time(
     second = await env.runs()
 
     assert (of(first, EntityKind.PARTNER).fetched, of(second, EntityKind.PARTNER).buried) == (0, 1)
-    assert "ЗАО Клён" not in env.held(EntityKind.PARTNER)
+    assert "ЗАО Клён" not in env.names(EntityKind.PARTNER)
 
 
 async def test_a_full_run_fetches_all_again(env: PullSetup) -> None:
@@ -300,7 +300,7 @@ async def test_a_full_run_fetches_all_again(env: PullSetup) -> None:
     assert len(env.source.fetched) == 14
     assert env.store.transactions[-1].cleared
     assert of(report, EntityKind.PARTNER).buried == 1
-    assert len(env.held(EntityKind.PARTNER)) == 9
+    assert len(env.names(EntityKind.PARTNER)) == 9
 
 
 # ---------------------------------------------------------------- the guard
@@ -327,7 +327,7 @@ async def test_a_person_may_accept_the_loss(env: PullSetup, *, full: bool) -> No
     report = await env.runs(PullRules(full=full, accept_shrink=True))
 
     assert of(report, EntityKind.PARTNER).buried == 10
-    assert not env.held(EntityKind.PARTNER)
+    assert not env.names(EntityKind.PARTNER)
 
 
 async def test_a_confirmed_loss_is_applied_in_the_same_run(env: PullSetup) -> None:
@@ -373,7 +373,7 @@ MANAGERS = ("Анна Петрова", "Олег Ким", "Вера Лис")
 
 @pytest.fixture
 async def large(env: PullSetup) -> PullSetup:
-    """Give an env of three managers and twenty contact persons, after a run."""
+    """Return an env of three managers and twenty contact persons, after a run."""
     env.source.has(
         user("Вера Лис", "209"),
         *(b.contact(f"Лицо {n}", phones=[f"+7 903 555-02-{n}"]) for n in range(10, 30)),
@@ -458,9 +458,9 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("full", [False, True])
-@pytest.mark.parametrize(("loses", "words"), LOSSES.items())
+@pytest.mark.parametrize(("loses", "reason"), LOSSES.items())
 async def test_rows_that_are_worth_nothing_any_more_are_refused(
-    large: PullSetup, loses: Callable[[PullSetup], None], words: str, *, full: bool
+    large: PullSetup, loses: Callable[[PullSetup], None], reason: str, *, full: bool
 ) -> None:
     before, report = large.store.objects, large.store.report()
     loses(large)
@@ -468,7 +468,7 @@ async def test_rows_that_are_worth_nothing_any_more_are_refused(
     for _ in range(2):  # what was refused once is refused again
         with pytest.raises(RoutingFactsLost) as refused:
             await large.runs(PullRules(full=full))
-        assert words in str(refused.value)
+        assert reason in str(refused.value)
     assert (large.store.objects, large.store.report()) == (before, report)
 
 
@@ -634,7 +634,7 @@ async def test_a_manager_read_again_keeps_the_extension_the_register_gives(env: 
 async def test_a_missing_set_keeps_its_old_rows_and_the_rest_goes_on(
     env: PullSetup, kind: EntityKind, *, full: bool
 ) -> None:
-    before = env.held(kind)
+    before = env.names(kind)
     env.source.not_published = {kind}
     del env.source.objects[EntityKind.PARTNER][b.ref("ООО Склад 10")]
     env.source.has(b.partner("ИП Новый"))
@@ -646,9 +646,9 @@ async def test_a_missing_set_keeps_its_old_rows_and_the_rest_goes_on(
     assert of(report, kind).proven_at == report.proven_at == proven
     assert report.oldest_proof == of(report, kind)
     assert of(report, kind).fetched == 0
-    assert env.held(kind) == before != set()
-    assert "ИП Новый" in env.held(EntityKind.PARTNER)
-    assert "ООО Склад 10" not in env.held(EntityKind.PARTNER)
+    assert env.names(kind) == before != set()
+    assert "ИП Новый" in env.names(EntityKind.PARTNER)
+    assert "ООО Склад 10" not in env.names(EntityKind.PARTNER)
 
 
 @pytest.mark.parametrize("kind", OPTIONAL)
@@ -678,7 +678,7 @@ async def test_an_administrator_may_have_the_rows_of_a_missing_set_deleted(
     forgotten = await env.runs(PullRules(full=full, accept_shrink=True))
     later = await env.runs()
 
-    assert not env.held(kind)
+    assert not env.names(kind)
     assert (of(forgotten, kind).held, of(forgotten, kind).proven_at) == (0, None)
     assert later.proven_at == env.now
     assert "no such entity set" in of(later, kind).error
@@ -754,7 +754,7 @@ async def test_a_run_reports_its_progress(env: PullSetup) -> None:
 
     await env.runs()
 
-    assert [step for step in env.steps.told if step[0] != "listing"] == [
+    assert [step for step in env.steps.steps if step[0] != "listing"] == [
         ("fetching", "contact", 3),
         ("fetched", "contact", 2),
         ("fetched", "contact", 1),
