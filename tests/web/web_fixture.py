@@ -1,4 +1,4 @@
-"""A house for the street to stand before: small true services in memory, with moods."""
+"""The web application over small true services in memory, which can fail."""
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
@@ -70,10 +70,10 @@ BASE = "http://127.0.0.1"
 
 @dataclass
 class LedgerInMemory:
-    """Keeps calls, debts and words; *full_disk* makes every access fail."""
+    """Keeps calls, outbox entries and events; *full_disk* makes every access fail."""
 
     stored: dict[str, PhoneCall] = field(default_factory=dict)
-    owed: dict[str, OutboxEntry] = field(default_factory=dict)
+    outbox: dict[str, OutboxEntry] = field(default_factory=dict)
     kept_events: list[RawEvent] = field(default_factory=list)
     kept_unread: list[RawEvent] = field(default_factory=list)
     missed: list[MissedCall] = field(default_factory=list)
@@ -98,7 +98,7 @@ class LedgerInMemory:
             return self.stored[call.key]
         self.stored[call.key] = call
         if entry is not None:
-            self.owed[entry.key] = entry
+            self.outbox[entry.key] = entry
         return call
 
     async def record_event(self, event: RawEvent) -> None:
@@ -107,21 +107,21 @@ class LedgerInMemory:
 
     async def retry_entry(self, key: str, now: datetime) -> OutboxEntry | None:
         self._touch()
-        if key in self.owed:
-            self.owed[key] = retry_now(self.owed[key], now)
-        return self.owed.get(key)
+        if key in self.outbox:
+            self.outbox[key] = retry_now(self.outbox[key], now)
+        return self.outbox.get(key)
 
     async def save_entry(self, entry: OutboxEntry) -> bool:
         self._touch()
-        if entry.key not in self.owed:
+        if entry.key not in self.outbox:
             return False
-        self.owed[entry.key] = entry
+        self.outbox[entry.key] = entry
         return True
 
     async def due_entries(
         self, now: datetime, limit: int
     ) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
-        due = [e for e in self.owed.values() if e.is_due(now)]
+        due = [e for e in self.outbox.values() if e.is_due(now)]
         return [(e, self.stored[e.key]) for e in due[:limit]]
 
     async def recover_after_crash(self) -> int:
@@ -131,18 +131,18 @@ class LedgerInMemory:
         self, states: Sequence[EntryState] = (), limit: int = 100
     ) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
         self._touch()
-        found = [e for e in self.owed.values() if not states or e.state in states]
+        found = [e for e in self.outbox.values() if not states or e.state in states]
         found.sort(key=lambda e: e.created_at, reverse=True)
         return [(e, self.stored[e.key]) for e in found[:limit]]
 
     async def entry(self, key: str) -> tuple[OutboxEntry, PhoneCall] | None:
         self._touch()
-        found = [e for e in self.owed.values() if e.key.startswith(key)]
+        found = [e for e in self.outbox.values() if e.key.startswith(key)]
         return (found[0], self.stored[found[0].key]) if len(found) == 1 else None
 
     async def drop_entry(self, key: str) -> bool:
         self._touch()
-        return self.owed.pop(key, None) is not None
+        return self.outbox.pop(key, None) is not None
 
     async def open_missed_calls(self) -> Sequence[MissedCall]:
         self._touch()
@@ -150,14 +150,14 @@ class LedgerInMemory:
 
     async def count_entries(self) -> OutboxCounts:
         self._touch()
-        states = [e.state for e in self.owed.values()]
+        states = [e.state for e in self.outbox.values()]
         return OutboxCounts(
             due=states.count(EntryState.DUE),
             sending=states.count(EntryState.SENDING),
             dead=states.count(EntryState.DEAD),
             delivered=states.count(EntryState.DELIVERED),
             oldest_due=min(
-                (e.created_at for e in self.owed.values() if e.state is EntryState.DUE),
+                (e.created_at for e in self.outbox.values() if e.state is EntryState.DUE),
                 default=None,
             ),
         )
@@ -171,16 +171,16 @@ class LedgerInMemory:
         matching: CallFilter | None = None,
     ) -> Sequence[PhoneCall]:
         self._touch()
-        wanted = matching or CallFilter()
-        number = wanted.number if number is None else number
+        filtered = matching or CallFilter()
+        number = filtered.number if number is None else number
         found = [
             c
             for c in self.stored.values()
             if (before is None or c.received_at < before)
             and (number is None or c.caller.number == number)
-            and wanted.client in (None, c.client_key)
-            and wanted.direction in (None, c.direction)
-            and (not wanted.dispositions or c.state.disposition in wanted.dispositions)
+            and filtered.client in (None, c.client_key)
+            and filtered.direction in (None, c.direction)
+            and (not filtered.dispositions or c.state.disposition in filtered.dispositions)
         ]
         return sorted(found, key=lambda c: c.received_at, reverse=True)[:limit]
 
@@ -318,9 +318,9 @@ class HistoryInMemory:
     ledger: LedgerInMemory
 
     async def find(
-        self, wanted: CallSearch, *, limit: int, after: str = ""
+        self, filtered: CallSearch, *, limit: int, after: str = ""
     ) -> tuple[Sequence[PhoneCall], str]:
-        found = [call for call in await self.ledger.calls(limit=10_000) if _is_wanted(call, wanted)]
+        found = [call for call in await self.ledger.calls(limit=10_000) if _matches(call, filtered)]
         begun = read_whole_number(after) or 0
         page = found[begun : begun + limit]
         return page, str(begun + limit) if len(found) > begun + limit else ""
@@ -340,15 +340,18 @@ class HistoryInMemory:
                 look(call)
 
 
-def _is_wanted(call: PhoneCall, search: CallSearch) -> bool:
-    target, wanted = call.decision.target, search.filter
+def _matches(call: PhoneCall, search: CallSearch) -> bool:
+    target, filtered = call.decision.target, search.filter
     return (
-        (wanted.since is None or call.received_at >= wanted.since)
-        and (wanted.until is None or call.received_at < wanted.until)
-        and wanted.direction in {None, call.direction}
-        and (not wanted.dispositions or call.state.disposition in wanted.dispositions)
-        and (not wanted.extension or (target is not None and target.extension == wanted.extension))
-        and wanted.number in {None, call.caller.number}
+        (filtered.since is None or call.received_at >= filtered.since)
+        and (filtered.until is None or call.received_at < filtered.until)
+        and filtered.direction in {None, call.direction}
+        and (not filtered.dispositions or call.state.disposition in filtered.dispositions)
+        and (
+            not filtered.extension
+            or (target is not None and target.extension == filtered.extension)
+        )
+        and filtered.number in {None, call.caller.number}
         and search.digits in str(call.caller.number)
         and normalise_name(search.name) in searchable_names(call)
     )
@@ -356,7 +359,7 @@ def _is_wanted(call: PhoneCall, search: CallSearch) -> bool:
 
 @dataclass
 class DataQualityInMemory:
-    """Gives the flaws it was told."""
+    """Returns the issues it was given."""
 
     unmanaged: DataQualityIssues = field(
         default_factory=lambda: DataQualityIssues(DataQualityIssueKind.NO_MANAGER, 0, 0)
@@ -378,7 +381,7 @@ class DataQualityInMemory:
 
 @dataclass
 class WebFixture:
-    """Everything behind the street, to be asked by tests, and the application before it."""
+    """Everything behind the web application, to be asked by tests, and the application."""
 
     ledger: LedgerInMemory = field(default_factory=LedgerInMemory)
     directory: DirectoryInMemory = field(default_factory=DirectoryInMemory)
@@ -423,7 +426,7 @@ class WebFixture:
     async def sleep(self, seconds: float) -> None:
         self.passed += seconds
 
-    def kick(self) -> None:
+    def request_delivery(self) -> None:
         self.delivery_wakeups += 1
 
     def sync_now(self, *, accept_shrink: bool = False) -> None:
@@ -437,10 +440,10 @@ class WebFixture:
         call = self.ledger.stored.get(key)
         if call is None:
             return None
-        noted = replace(call, notes=(*call.notes, CallNote(self.clock(), by, text)))
-        self.ledger.stored[key] = noted
-        self.desk_state.publish(CallChanged(noted))
-        return noted
+        changed = replace(call, notes=(*call.notes, CallNote(self.clock(), by, text)))
+        self.ledger.stored[key] = changed
+        self.desk_state.publish(CallChanged(changed))
+        return changed
 
     async def dismiss_unread(self) -> int:
         gone, self.ledger.kept_unread = len(self.ledger.kept_unread), []
@@ -475,7 +478,7 @@ class WebFixture:
                 None if self.onec_availability is None else self.now - timedelta(minutes=7)
             ),
             alarms=lambda: self.alarms,
-            deliver_soon=self.kick,
+            deliver_soon=self.request_delivery,
             hook_access=self.hook_access,
             admin_access=self.admin_access,
             phones=RULES,
@@ -501,7 +504,7 @@ class WebFixture:
         headers: Mapping[str, str] | None = None,
         app: FastAPI | None = None,
     ) -> httpx.AsyncClient:
-        """Give a client that comes from *peer*."""
+        """Return a client that comes from *peer*."""
         # Errors end as 500 answers, as they do on a server.
         transport = httpx.ASGITransport(
             app or self.app(), client=(peer, 40000), raise_app_exceptions=False
@@ -515,23 +518,23 @@ class WebFixture:
         return self.client(auth=BASIC, peer="203.0.113.7")
 
     def add_entry(self, call: PhoneCall, **changes: Any) -> OutboxEntry:
-        """Put *call* into the journal with a debt changed by *changes*."""
+        """Put *call* into the journal with an outbox entry changed by *changes*."""
         entry = replace(OutboxEntry(call.key, call.received_at, call.received_at), **changes)
         self.ledger.stored[call.key] = call
-        self.ledger.owed[call.key] = entry
+        self.ledger.outbox[call.key] = entry
         return entry
 
 
 async def send_raw_query(app: FastAPI, path: str, query: bytes) -> tuple[int, bytes]:
     """Ask as the PBX with a *query* of any bytes and length, past what clients refuse to send."""
     credentials = b64encode(f"{USER}:{PASSWORD}".encode())
-    said: list[Message] = []
+    messages: list[Message] = []
 
     async def receive() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: Message) -> None:
-        said.append(message)
+        messages.append(message)
 
     scope: Scope = {
         "type": "http",
@@ -547,8 +550,8 @@ async def send_raw_query(app: FastAPI, path: str, query: bytes) -> tuple[int, by
         "http_version": "1.1",
     }
     await app(scope, receive, send)
-    body = b"".join(m.get("body", b"") for m in said)
-    return said[0]["status"], body
+    body = b"".join(m.get("body", b"") for m in messages)
+    return messages[0]["status"], body
 
 
 def partial_report() -> SyncReport:
@@ -570,9 +573,9 @@ def partial_report() -> SyncReport:
 
 
 def web_with_known_caller(**changes: Any) -> WebFixture:
-    """Give a house that knows one number: Пётр Иванов's, whose manager has extension 205."""
+    """Return an application that knows the number of Пётр Иванов, whose manager has 205."""
     boss = manager()
-    house = WebFixture(**changes)
-    house.directory.staff.update(rows(boss))
-    house.directory.cards[NUMBER] = card(contact(), partners=[partner()])
-    return house
+    web = WebFixture(**changes)
+    web.directory.staff.update(rows(boss))
+    web.directory.cards[NUMBER] = card(contact(), partners=[partner()])
+    return web

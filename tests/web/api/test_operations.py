@@ -58,10 +58,10 @@ async def test_the_service_is_not_ready_with_an_index_that_cannot_be_read() -> N
 
 
 async def test_alarms_are_warnings_that_name_no_path() -> None:
-    house = web_with_known_caller(
+    web = web_with_known_caller(
         alarms=(ActiveAlarm("store_damaged", "/srv/data/audit.db", NOON, "audit.db"),)
     )
-    async with house.client() as somebody:
+    async with web.client() as somebody:
         answer = await somebody.get("/readyz")
 
     assert answer.status_code == 200
@@ -69,10 +69,10 @@ async def test_alarms_are_warnings_that_name_no_path() -> None:
 
 
 async def test_one_stale_entity_set_makes_the_service_not_ready_and_is_named() -> None:
-    house = WebFixture()
-    house.directory.stale = True
-    house.directory.last_report = partial_report()
-    async with house.client() as somebody:
+    web = WebFixture()
+    web.directory.stale = True
+    web.directory.last_report = partial_report()
+    async with web.client() as somebody:
         answer = await somebody.get("/readyz")
 
     assert answer.status_code == 503
@@ -80,9 +80,9 @@ async def test_one_stale_entity_set_makes_the_service_not_ready_and_is_named() -
 
 
 async def test_figures_are_those_of_the_stores() -> None:
-    house = web_with_known_caller()
-    house.add_entry(call())
-    async with house.admin() as admin:
+    web = web_with_known_caller()
+    web.add_entry(call())
+    async with web.admin() as admin:
         answer = await admin.get("/metrics")
 
     assert answer.headers["content-type"].startswith("text/plain")

@@ -371,13 +371,13 @@ async def test_trailers_change_no_header() -> None:
     assert all(name != b"x-a" for name, _ in app.scopes[0]["headers"])
 
 
-@pytest.mark.parametrize(("reads", "said"), [(True, True), (False, False)])
-async def test_only_who_is_admitted_is_asked_to_send_on(reads: bool, said: bool) -> None:
+@pytest.mark.parametrize(("reads", "answer_text"), [(True, True), (False, False)])
+async def test_only_who_is_admitted_is_asked_to_send_on(reads: bool, answer_text: bool) -> None:
     server = Server(Echo(reads=reads))
     protocol, wire = server.connect()
     feed(protocol, wire, b"POST /x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
     await server.rest()
-    assert wire.written.startswith(b"HTTP/1.1 100 Continue") is said
+    assert wire.written.startswith(b"HTTP/1.1 100 Continue") is answer_text
     feed(protocol, wire, b"abc")
     await server.work()
 
@@ -544,7 +544,7 @@ async def test_a_refused_client_that_goes_on_sending_sees_its_answer() -> None:
     async with listening(Echo(reads=False)) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"POST /x HTTP/1.1\r\nContent-Length: 500000\r\n\r\n" + b"a" * 500_000)
-        said = await reader.read()
+        answer_text = await reader.read()
         writer.close()
 
-    assert said.startswith(b"HTTP/1.1 401 ")
+    assert answer_text.startswith(b"HTTP/1.1 401 ")

@@ -1,4 +1,4 @@
-"""The board: whatever breaks, a desk that comes back is told what it missed, and nothing else."""
+"""The board: whatever breaks, a desk that comes back gets what it missed, and nothing else."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -116,7 +116,7 @@ async def test_the_end_wakes_everybody() -> None:
         assert board.closed
 
 
-def owed(second: Manager | None = None) -> MissedCall:
+def missed_call(second: Manager | None = None) -> MissedCall:
     one = ring()
     return MissedCall(
         key=one.key,
@@ -135,18 +135,18 @@ def owed(second: Manager | None = None) -> MissedCall:
 async def test_a_missed_call_is_shown_to_its_owner_until_called_back_and_on_escalation() -> None:
     boss = manager("Борис Орлов", "207")
     board = DeskCalls("life1", Clock())
-    book = MissedCallList(board, lambda: rows(boss))
+    missed_calls = MissedCallList(board, lambda: rows(boss))
     with board.listen("205") as owner, board.listen("207") as second:
-        book.publish(MissedCallChanged(owed()))
+        missed_calls.publish(MissedCallChanged(missed_call()))
         assert await owner.wait(5)
-        assert [len(book.of_extension(extension)) for extension in ("205", "207")] == [1, 0]
-        assert book.of_client("client") == owed()
-        assert book.of_client("") is None
+        assert [len(missed_calls.of_extension(extension)) for extension in ("205", "207")] == [1, 0]
+        assert missed_calls.of_client("client") == missed_call()
+        assert missed_calls.of_client("") is None
 
-        book.publish(MissedCallChanged(owed(boss)))
+        missed_calls.publish(MissedCallChanged(missed_call(boss)))
         assert await second.wait(5)
-        assert [len(book.of_extension(extension)) for extension in ("205", "207")] == [1, 1]
+        assert [len(missed_calls.of_extension(extension)) for extension in ("205", "207")] == [1, 1]
 
-        book.publish(MissedCallChanged(replace(owed(boss), closed_at=NOON)))
+        missed_calls.publish(MissedCallChanged(replace(missed_call(boss), closed_at=NOON)))
         assert await second.wait(5)
-        assert [len(book.of_extension(extension)) for extension in ("205", "207")] == [0, 0]
+        assert [len(missed_calls.of_extension(extension)) for extension in ("205", "207")] == [0, 0]
