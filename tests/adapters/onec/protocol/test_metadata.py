@@ -1,4 +1,4 @@
-"""What the publication has: `$metadata` as a stream, its memory on disk, and life without it."""
+"""What the publication has: `$metadata` as a stream, its cache on disk, and work without it."""
 
 from pathlib import Path
 

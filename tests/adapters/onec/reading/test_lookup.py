@@ -188,13 +188,13 @@ async def test_the_lookup_finds_owners_as_the_pull_indexes_them(tmp_path: Path) 
     lookup = make_lookup(lab, directory.partner, metadata_cache=tmp_path / "metadata.json")
     missed = set()
     for number in numbers:
-        held = directory.look_up(number)
+        indexed = directory.look_up(number)
         found = await lookup.find_owners(number)
         card = build_caller_card(number, found.owners, found.parent_partners)
         if card is not None:
-            assert held is not None
-            assert set(card.candidates) <= set(held.candidates)
-        elif held is not None:
+            assert indexed is not None
+            assert set(card.candidates) <= set(indexed.candidates)
+        elif indexed is not None:
             missed.add(number)
     directory.close()
 
@@ -229,13 +229,13 @@ async def test_a_line_of_another_program_is_found_by_sync_and_lookup_alike(
     lab.edit(CONTACT_PERSONS, contact, **{CONTACTS: [{"Тип": "Телефон", **written}]})
     number = PhoneNumber(line["number"])
     directory = await directory_of(lab, tmp_path)
-    held = directory.look_up(number)
+    indexed = directory.look_up(number)
     directory.close()
 
     found = await make_lookup(lab).find_owners(number)
 
-    assert held is not None
-    assert [candidate.ref for candidate in held.candidates] == [contact]
+    assert indexed is not None
+    assert [candidate.ref for candidate in indexed.candidates] == [contact]
     assert [owner.ref for owner in found.owners] == [contact]
 
 
@@ -249,9 +249,9 @@ async def test_every_phone_case_of_the_lab_is_read_as_it_was_meant(tmp_path: Pat
     for case in PHONE_CASES:
         for e164 in case.intended:
             number = PhoneNumber(int(e164))
-            held, found = directory.look_up(number), await lookup.find_owners(number)
-            assert held is not None, case.name
-            assert [candidate.ref for candidate in held.candidates] == [made[case.name]]
+            indexed, found = directory.look_up(number), await lookup.find_owners(number)
+            assert indexed is not None, case.name
+            assert [candidate.ref for candidate in indexed.candidates] == [made[case.name]]
             assert [owner.ref for owner in found.owners] == [made[case.name]]
     for stranger in (74951212345, 74951234567, 74955512345, 74955123456):
         assert directory.look_up(PhoneNumber(stranger)) is None

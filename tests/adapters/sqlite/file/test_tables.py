@@ -193,13 +193,13 @@ class SameAsTinyDB(RuleBasedStateMachine):
     @initialize()
     def open_both(self) -> None:
         self.theirs = TinyDB(storage=MemoryStorage).table("t")
-        self.room = tempfile.TemporaryDirectory()
-        self.db = SqliteDb(Path(self.room.name, "t.db"))
+        self.folder = tempfile.TemporaryDirectory()
+        self.db = SqliteDb(Path(self.folder.name, "t.db"))
         self.ours = self.db.table("t")
 
     def teardown(self) -> None:
         self.db.close()
-        self.room.cleanup()
+        self.folder.cleanup()
 
     def both(self, act: Callable[[Table], object]) -> None:
         answers = []
