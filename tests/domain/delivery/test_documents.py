@@ -1,4 +1,4 @@
-"""What 1C shall hold of a call: every field filled, in its length, the same after a crash."""
+"""What 1C shall have of a call: every field filled, in its length, the same after a crash."""
 
 import uuid
 from dataclasses import replace

@@ -36,7 +36,7 @@ NO_REMINDER = replace(DESIRED, reminders=())
 
 
 def sending(stage: DeliveryStage = DeliveryStage.DOCUMENT) -> OutboxEntry:
-    """Give an entry in the middle of *stage*, with all that comes before it in 1C."""
+    """Return an entry in the middle of *stage*, with all that comes before it in 1C."""
     entry = replace(DUE, stage=stage)
     if stage is not DeliveryStage.DOCUMENT:
         entry = replace(entry, document=DOCUMENT, written_text=TEXT)
@@ -46,7 +46,7 @@ def sending(stage: DeliveryStage = DeliveryStage.DOCUMENT) -> OutboxEntry:
 
 
 def done(entry: OutboxEntry) -> OutboxEntry:
-    """Give what the stage of *entry* leaves in 1C."""
+    """Return what the stage of *entry* leaves in 1C."""
     match entry.stage:
         case DeliveryStage.DOCUMENT:
             return replace(entry, document=DOCUMENT)

@@ -42,7 +42,7 @@ def test_each_trouble_has_its_alarm_with_its_message() -> None:
 
 
 @pytest.mark.parametrize(
-    ("free", "held", "was_low", "low"),
+    ("free", "used", "was_low", "low"),
     [
         (300, 10, False, False),
         (255, 10, False, True),
@@ -52,15 +52,15 @@ def test_each_trouble_has_its_alarm_with_its_message() -> None:
     ],
 )
 def test_space_is_low_before_nothing_can_be_written(
-    free: int, held: int, was_low: bool, low: bool
+    free: int, used: int, was_low: bool, low: bool
 ) -> None:
-    health = replace(WELL, disk=DiskUsage(free * MIB, held * MIB))
+    health = replace(WELL, disk=DiskUsage(free * MIB, used * MIB))
 
     assert (("disk_low", "") in stands(health, low=was_low)) is low
 
 
 def calls_of_two_weeks(every: timedelta) -> list[datetime]:
-    """Give a call *every* so often of the office hours of ten days before Monday."""
+    """Return a call *every* so often of the office hours of ten days before Monday."""
     found = []
     for day in range(1, 15):
         opens = MONDAY - timedelta(days=day)

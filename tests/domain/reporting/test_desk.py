@@ -94,8 +94,8 @@ def test_a_calls_status_follows_its_state(
 
 
 def test_the_dialling_telephone_talks_whoever_answered() -> None:
-    life = CallState(disposition=Disposition.TALKING)
-    assert find_desk_status(replace(placed(), state=life), "207", SOON) is DeskStatus.TALKING
+    talking = CallState(disposition=Disposition.TALKING)
+    assert find_desk_status(replace(placed(), state=talking), "207", SOON) is DeskStatus.TALKING
 
 
 def test_a_ring_passes_on_when_its_leg_is_over_and_comes_back_with_another() -> None:

@@ -1,4 +1,4 @@
-"""Calls counted on people's clock, and flaws priced in calls."""
+"""Calls counted on people's clock, and data quality issues priced in calls."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -69,7 +69,7 @@ def test_nothing_has_no_quantile() -> None:
     assert quantile([], 0.5) is None
 
 
-# ---------------------------------------------------------------- flaws
+# ---------------------------------------------------------------- data quality issues
 
 
 def decided(
@@ -104,9 +104,9 @@ def test_a_shared_number_is_listed_with_its_owners() -> None:
         shared = decided(EvidenceStep(Finding.SEVERAL_MANAGERS), rule=Rule.CONTACT_MANAGER)
         costs.add_call(call(question(asked_time=str(n)), shared))
 
-    (flaw,) = costs.shared_numbers(10).issues
+    (issue,) = costs.shared_numbers(10).issues
 
-    assert (flaw.owner_name, flaw.detail, flaw.call_count) == ("79035550123", "Иванов Пётр", 2)
+    assert (issue.owner_name, issue.detail, issue.call_count) == ("79035550123", "Иванов Пётр", 2)
 
 
 def test_other_calls_than_clients_cost_nothing() -> None:

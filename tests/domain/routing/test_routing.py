@@ -1,4 +1,4 @@
-"""Who picks up: one company, changed in one way at a time; and what holds for every company."""
+"""Who picks up: one company, changed in one way at a time; and what is true of every company."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
