@@ -316,8 +316,8 @@ async def test_employees_are_listed_with_what_was_asked_for() -> None:
     async with mango_world() as world:
         users = (await world.api.ask("config/users/request", "{}"))["users"]
         await asyncio.sleep(2)
-        wanted = {"ext_fields": ["general.user_id", "groups"], "extension": "205"}
-        (anna,) = (await world.api.ask("config/users/request", wanted))["users"]
+        query = {"ext_fields": ["general.user_id", "groups"], "extension": "205"}
+        (anna,) = (await world.api.ask("config/users/request", query))["users"]
 
         assert [one["telephony"]["extension"] for one in users] == ["205", "206", "207"]
         assert "user_id" not in users[0]["general"]
@@ -412,7 +412,7 @@ async def test_the_statistics_are_pages_of_the_newest_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "number"),
+    ("query", "number"),
     [
         ({"context_type": 1}, 2),
         ({"context_type": [2, 3]}, 1),
@@ -423,14 +423,14 @@ async def test_the_statistics_are_pages_of_the_newest_first() -> None:
         ({"start_date": "02.01.2026", "end_date": "03.01.2026"}, 0),
     ],
 )
-async def test_the_statistics_are_narrowed(wanted: Fields, number: int) -> None:
+async def test_the_statistics_are_narrowed(query: Fields, number: int) -> None:
     async with mango_world(UNLIMITED) as world:
         await world.call()
         await world.call(MangoOutcome.NO_ANSWER)
         await world.callback()
         await world.idle()
 
-        assert len(await statistics(world, **wanted)) == number
+        assert len(await statistics(world, **query)) == number
 
 
 @pytest.mark.parametrize(
@@ -490,17 +490,17 @@ async def test_a_recording_is_fetched_once_by_its_redirect() -> None:
     async with mango_world(bridge=ReceivingBridge(routes_to="205")) as world:
         await world.call()
         (added,) = world.bridge.of("events/record/added")
-        wanted = {"recording_id": added["recording_id"], "action": "download"}
+        query = {"recording_id": added["recording_id"], "action": "download"}
 
-        redirect = await world.api.send("queries/recording/post", wanted)
-        sound = await world.control.get(redirect.headers["location"])
+        redirect = await world.api.send("queries/recording/post", query)
+        file = await world.control.get(redirect.headers["location"])
         again = await world.control.get(redirect.headers["location"])
-        another = await world.api.send("queries/recording/post", wanted)
+        another = await world.api.send("queries/recording/post", query)
 
         assert redirect.status_code == another.status_code == 302
         assert another.headers["location"] != redirect.headers["location"]
-        assert (sound.status_code, sound.headers["content-type"]) == (200, "audio/mpeg")
-        assert sound.content.startswith(b"ID3")
+        assert (file.status_code, file.headers["content-type"]) == (200, "audio/mpeg")
+        assert file.content.startswith(b"ID3")
         assert again.status_code == 404
 
 
@@ -509,11 +509,11 @@ async def test_a_recording_that_is_not_ready_is_no_wrong_request() -> None:
     async with mango_world(switches, bridge=ReceivingBridge(routes_to="205")) as world:
         await world.call()
         (added,) = world.bridge.of("events/record/added")
-        wanted = {"recording_id": added["recording_id"], "action": "play"}
+        query = {"recording_id": added["recording_id"], "action": "play"}
 
         statuses = []
         for _ in range(3):
-            statuses.append((await world.api.send("queries/recording/post", wanted)).status_code)
+            statuses.append((await world.api.send("queries/recording/post", query)).status_code)
             await asyncio.sleep(45)
 
         assert statuses == [200, 200, 302]

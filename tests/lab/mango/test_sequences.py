@@ -1,4 +1,4 @@
-"""Each kind of call leaves the pushes that docs/facts/mango.md, 'Sequences', tells."""
+"""Each kind of call leaves the pushes that docs/facts/mango.md, 'Sequences', describes."""
 
 import pytest
 

@@ -287,20 +287,20 @@ async def test_a_missed_call_does_not_contradict_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("initiator", "told"),
+    ("initiator", "written"),
     [
         ("CC", "\u0421\u0421"),
         ("MissGroupCallCallback", "MissGroup\u0421allCallback"),
         ("API", "API"),
     ],
 )
-async def test_initiators_are_written_with_cyrillic_letters(initiator: str, told: str) -> None:
+async def test_initiators_are_written_with_cyrillic_letters(initiator: str, written: str) -> None:
     async with mango_world(MangoSwitches(cyrillic_initiator=True)) as world:
         await world.call(
             kind=MangoKind.CALLBACK, extension="205", number=CALLER, initiator=initiator
         )
 
-        assert world.bridge.events[0]["callback_initiator"] == told
+        assert world.bridge.events[0]["callback_initiator"] == written
 
 
 async def test_numbers_may_come_as_texts() -> None:
@@ -650,8 +650,8 @@ async def test_talks_may_not_be_recorded() -> None:
 
 async def report_of(world: MangoWorld) -> Any:
     await world.call()
-    wanted = {"start_date": "01.01.2026", "end_date": "02.01.2026", "limit": 1, "offset": 0}
-    key = (await world.api.ask("stats/calls/request/", wanted))["key"]
+    query = {"start_date": "01.01.2026", "end_date": "02.01.2026", "limit": 1, "offset": 0}
+    key = (await world.api.ask("stats/calls/request/", query))["key"]
     await asyncio.sleep(1)
     return (await world.api.ask("stats/calls/result/", {"key": key}))["data"]
 
@@ -683,8 +683,8 @@ async def test_the_statistics_may_not_know_the_legs() -> None:
 async def test_the_statistics_may_take_their_time_and_forget_soon() -> None:
     switches = MangoSwitches(stats_ready_after_s=8, stats_key_valid_s=2)
     async with mango_world(switches) as world:
-        wanted = {"start_date": "01.01.2026", "end_date": "02.01.2026", "limit": 1, "offset": 0}
-        key = (await world.api.ask("stats/calls/request/", wanted))["key"]
+        query = {"start_date": "01.01.2026", "end_date": "02.01.2026", "limit": 1, "offset": 0}
+        key = (await world.api.ask("stats/calls/request/", query))["key"]
         states = []
         for wait in (7.9, 0.1, 2.1):
             await asyncio.sleep(wait)
@@ -696,8 +696,8 @@ async def test_the_statistics_may_take_their_time_and_forget_soon() -> None:
 async def first_look(world: MangoWorld) -> httpx.Response:
     await world.call()
     await world.call()
-    wanted = {"start_date": "01.01.2026", "end_date": "02.01.2026", "limit": 5, "offset": 0}
-    key = (await world.api.ask("stats/calls/request/", wanted))["key"]
+    query = {"start_date": "01.01.2026", "end_date": "02.01.2026", "limit": 5, "offset": 0}
+    key = (await world.api.ask("stats/calls/request/", query))["key"]
     return await world.api.send("stats/calls/result/", {"key": key})
 
 
@@ -718,9 +718,9 @@ async def test_statistics_that_are_not_ready_may_show_a_part() -> None:
 
 
 async def test_the_statistics_may_take_iso_dates() -> None:
-    wanted = {"start_date": "2026-01-01 00:00:00", "end_date": "2026-01-02", "limit": 1}
+    query = {"start_date": "2026-01-01 00:00:00", "end_date": "2026-01-02", "limit": 1}
     async with mango_world(MangoSwitches(stats_iso_dates=True)) as world:
-        assert "key" in await world.api.ask("stats/calls/request/", wanted | {"offset": 0})
+        assert "key" in await world.api.ask("stats/calls/request/", query | {"offset": 0})
 
 
 # ---------------------------------------------------------------- reading and changing them

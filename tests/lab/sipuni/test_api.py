@@ -67,7 +67,7 @@ WITHOUT_EVENTS = parse_scenario(
 )
 
 
-class HeldBreath:
+class OpenPause:
     """A pause that lasts until it is ended, and reports when it began."""
 
     def __init__(self) -> None:
@@ -194,7 +194,7 @@ async def test_an_ordered_call_is_json_labelled_html_and_joined_by_its_id() -> N
 async def test_event_1_overtakes_the_reply_when_switched_so(
     switched: bool, before: list[str]
 ) -> None:
-    pause = HeldBreath()
+    pause = OpenPause()
 
     async with cabinet(CabinetSwitches(event_before_reply=switched), pause) as sipuni:
         ordering = asyncio.create_task(sipuni.post("callback/call_number", ORDER))
@@ -229,7 +229,7 @@ async def test_reverse_calls_the_client_first(
 
 
 async def test_a_late_answer_comes_after_the_telephones_have_rung() -> None:
-    pause = HeldBreath()
+    pause = OpenPause()
 
     async with cabinet(CabinetSwitches(order_reply=OrderReplyMode.LATE), sleep=pause) as sipuni:
         ordering = asyncio.create_task(sipuni.post("callback/call_number", ORDER))
@@ -385,7 +385,7 @@ async def test_a_senseless_request_is_refused_with_a_message(
 
 @pytest.mark.parametrize("path", ["callback/cancel", "events/call/hangup"])
 async def test_a_call_that_goes_on_can_be_ended_once(path: str) -> None:
-    pause = HeldBreath()
+    pause = OpenPause()
 
     async with cabinet(pause=pause) as sipuni:
         ordering = asyncio.create_task(sipuni.post("callback/call_number", ORDER))
@@ -437,7 +437,7 @@ async def test_the_export_is_read_by_header_and_knows_calls_whose_end_was_lost(
 
 
 async def test_the_export_does_not_know_a_call_that_goes_on() -> None:
-    pause = HeldBreath()
+    pause = OpenPause()
 
     async with cabinet(pause=pause) as sipuni:
         calling = asyncio.create_task(sipuni.lab.place_call(CallPlan(CALLER, DID)))
@@ -629,7 +629,7 @@ async def test_switches_change_one_by_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "word"),
+    ("path", "body", "reason"),
     [
         ("/_lab/switches", b'{"dup_evnt1": true}', "dup_evnt1"),
         ("/_lab/switches", b'{"dup_event1": "perhaps"}', "dup_event1"),
@@ -639,10 +639,10 @@ async def test_switches_change_one_by_one() -> None:
     ],
 )
 async def test_a_wrong_control_request_says_what_is_wrong(
-    path: str, body: bytes, word: str
+    path: str, body: bytes, reason: str
 ) -> None:
     async with cabinet() as sipuni:
         reply = await sipuni.web.post(path, content=body)
 
     assert reply.status_code == 422
-    assert word in reply.json()["error"]
+    assert reason in reply.json()["error"]
