@@ -29,17 +29,17 @@ PATIENCE_S = 20
 _ACTOR = """
 import json, os, sys, time
 script, pipe, *options = sys.argv[1:]
-with open(pipe, "wb", buffering=0) as stage:
-    stage.write(b"!" if options == ["--accept-shrink"] else b".")
+with open(pipe, "wb", buffering=0) as marks:
+    marks.write(b"!" if options == ["--accept-shrink"] else b".")
     with open(script, "r+") as lines:
         first, _, rest = lines.read().partition("\\n")
         lines.seek(0); lines.truncate(); lines.write(rest)
-    code, _, words = (first or "0 {}").partition(" ")
+    code, _, text = (first or "0 {}").partition(" ")
     if code == "hangs":
         time.sleep(600)
-    sys.stdout.write(words)
-    if '"log"' in words:
-        sys.stderr.write(json.loads(words)["log"].replace("~", "\\n") + "\\n")
+    sys.stdout.write(text)
+    if '"log"' in text:
+        sys.stderr.write(json.loads(text)["log"].replace("~", "\\n") + "\\n")
 sys.exit(int(code))
 """
 

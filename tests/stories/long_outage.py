@@ -22,7 +22,7 @@ from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.entry import DeliveryRules, OutboxEntry
 from bridge.errors import OneCUnavailable
 from bridge.services.delivery.deliver import Delivery
-from tests.services.delivery.test_deliver import RefusingOneC
+from tests.services.delivery.delivery_fixture import RefusingOneC
 from tests.support import builders as b
 from tests.support.clocks import seconds_of
 from tests.support.fakes.ledger import RecordedEvents

@@ -16,7 +16,7 @@ from bridge.errors import (
     OneCUnavailable,
 )
 from bridge.ports.alarms import Alarm
-from tests.services.delivery.test_deliver import DeliverySetup
+from tests.services.delivery.delivery_fixture import DeliverySetup
 
 pytestmark = pytest.mark.anyio
 
