@@ -188,7 +188,7 @@ class Company(RuleBasedStateMachine):
 
     @invariant()
     def callers_are_answered_from_the_last_good_run(self) -> None:
-        if hasattr(self, "house"):
+        if hasattr(self, "environment"):
             assert self.environment.index() == self.last_good
 
 
