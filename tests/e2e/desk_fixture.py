@@ -31,7 +31,8 @@ from tests.support.builders import (
     rows,
 )
 from tests.support.fakes.order_button import FakeOriginator
-from tests.web.web_fixture import ADMIN, DirectoryInMemory, WebFixture
+from tests.web.services_in_memory import DirectoryInMemory
+from tests.web.web_fixture import ADMIN, WebFixture
 
 ANNA, BORIS = manager("Анна Петрова", "205"), manager("Борис Орлов", "207")
 ROMASHKA = partner(phones=("+7 (495) 123-45-67",))

@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -33,11 +33,9 @@ from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.directory.entities import EntityKind
 from bridge.domain.phone.phone import PhoneRules
 from bridge.domain.routing.decision import NumberMemory, RoutingRules
-from bridge.lab.connection import LabConnectionLost
 from bridge.lab.onec.company.compose import compose_infobase
 from bridge.lab.onec.infobase.tables import Row
 from bridge.lab.onec.simulator import OneCLab
-from bridge.lab.sipuni.app import create_sipuni_app
 from bridge.lab.sipuni.calls import CallPlan, CallReport
 from bridge.lab.sipuni.pbx import SipuniLab
 from bridge.lab.sipuni.scenarios.playback import Playback, play_scenario
@@ -61,6 +59,7 @@ from bridge.web.desk_state.missed_call_list import MissedCallList
 from bridge.web.desk_state.state import DeskState
 from bridge.web.hooks import HookRoutes
 from bridge.web.web_services import WebServices
+from tests.stories.transports import InterruptibleTransport, ServiceTransport, SipuniTransport
 from tests.support.call_services import build_call_services
 from tests.support.fakes.access import FakeOneCSignIn, MemoryAudit
 from tests.support.lab_transport import LabTransport
@@ -68,12 +67,20 @@ from tests.support.onec_lab import ATTRIBUTE
 
 #: Seven-digit numbers are Moscow's, as in the lab's own truth.
 PHONES = PhoneRules(area_code="495")
+
+
 START = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+
+
 DID = "74950000001"
+
+
 USER, PASSWORD, TOKEN = "pbx", "composed-pass", "composed-token"
+
 
 #: How long a call is silent before the bridge asks the cabinet what became of it.
 ASK_HISTORY_AFTER = timedelta(minutes=10)
+
 
 _STEP = timedelta(seconds=5)
 
@@ -169,68 +176,6 @@ def build_decider(
         phones=PHONES,
         clock=clock,
     )
-
-
-class InterruptibleTransport(httpx.AsyncBaseTransport):
-    """The line to 1C; it can stop one request for ever, before 1C has it or after."""
-
-    def __init__(self, lab: OneCLab) -> None:
-        self._lab = LabTransport(lab)
-        self._stop: tuple[str, str, bool] | None = None
-        self.stopped = asyncio.Event()
-
-    def stop_at(self, method: str, entity_set: str, *, executed: bool) -> None:
-        """Stop the next request of *method* to *entity_set*; *executed*: 1C has done it."""
-        self._stop = (method, entity_set, executed)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self._stop is None or not self._is_meant(request, *self._stop[:2]):
-            return await self._lab.handle_async_request(request)
-        (_, _, executed), self._stop = self._stop, None
-        if executed:
-            await self._lab.handle_async_request(request)
-        self.stopped.set()
-        await asyncio.Event().wait()
-        raise AssertionError("nobody lets it go")
-
-    @staticmethod
-    def _is_meant(request: httpx.Request, method: str, entity_set: str) -> bool:
-        return request.method == method and request.url.path.endswith(f"/{entity_set}")
-
-
-class SipuniTransport(httpx.AsyncBaseTransport):
-    """The way from the bridge to the cabinet's API; a reply it loses is lost as on a wire."""
-
-    def __init__(self, lab: SipuniLab) -> None:
-        self._app = httpx.ASGITransport(app=create_sipuni_app(lab))
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        try:
-            return await self._app.handle_async_request(request)
-        except LabConnectionLost as lost:
-            raise httpx.ReadError(str(lost), request=request) from lost
-
-
-class ServiceTransport(httpx.AsyncBaseTransport):
-    """The way from the cabinet to the bridge; something may happen after its n-th request."""
-
-    def __init__(self) -> None:
-        self.inner: httpx.AsyncBaseTransport | None = None
-        self.after: dict[int, Callable[[], Awaitable[object]]] = {}
-        self.passed = 0
-
-    def connect(self, app: Callable[..., Awaitable[None]]) -> None:
-        """Lead to *app* from now on."""
-        self.inner = httpx.ASGITransport(app=app)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self.inner is None:
-            raise httpx.ConnectError("the service is stopped", request=request)
-        response = await self.inner.handle_async_request(request)
-        self.passed += 1
-        if self.passed in self.after:
-            await self.after.pop(self.passed)()
-        return response
 
 
 @dataclass(frozen=True)

@@ -288,13 +288,13 @@ async def test_wrong_hook_secrets_are_limited_logged_and_alarmed_and_the_right_o
         ]
         home.passed += 3600
         await pbx.get("/sipuni/route", auth=BASIC)
-    answers = [r for r in caplog.records if r.message == "hook_refused"]
+    logged = [r for r in caplog.records if r.message == "hook_refused"]
     alarms = await alarms_of(home)
 
     assert seen == [401 if way == "Basic" else 404] * 10 + [429] * 90
     assert [a.status_code for a in right] == [200, 200]
-    assert 5 < len(answers) < 12
-    assert not re.search(r"wrong ?[0-9]", str([vars(r) for r in answers]))
+    assert 5 < len(logged) < 12
+    assert not re.search(r"wrong ?[0-9]", str([vars(r) for r in logged]))
     assert {a.name for a in alarms} == {"hooks_guessed"}
     assert [a.clear for a in alarms][-1]
     assert not any(a.clear for a in itertools.islice(alarms, len(alarms) - 1))

@@ -30,9 +30,6 @@ from bridge.ports.stores.calls import CallFilter, CallSearch
 from bridge.ports.stores.directory import SyncReport
 from bridge.ports.stores.sync_runs import Shrink, SyncRun
 from bridge.web.console.calls import read_search
-from bridge.web.console.charts import ChartSeries, ChartSpec, line_chart, stacked_bars
-from bridge.web.console.figures import max_data_ages
-from bridge.web.console.sync import group_runs
 from bridge.web.shared.labels import STAGE_LABELS
 from tests.support.builders import (
     NOON,
@@ -51,9 +48,16 @@ from tests.web.web_fixture import WebFixture, partial_report, web_with_known_cal
 
 pytestmark = pytest.mark.anyio
 
+
 PAGES = ["", "calls", "figures", "outbox", "sync", "doctor", "people", "audit"]
+
+
 TABLES = ["calls", "figures", "outbox", "sync", "doctor", "audit"]
+
+
 STATIC = Path(bridge.web.__file__).parent / "static"
+
+
 ANNA = manager()
 
 
@@ -94,8 +98,6 @@ async def shown(web: WebFixture, path: str, method: str = "GET") -> httpx.Respon
 
 
 # ---------------------------------------------------------------- all of them
-
-
 @pytest.mark.parametrize("lang", ["ru", "en"])
 @pytest.mark.parametrize("web", [busy_web, WebFixture], ids=["busy", "empty"])
 @pytest.mark.parametrize("page", PAGES)
@@ -151,8 +153,6 @@ def test_scripts_and_styles_of_all_pages_are_small() -> None:
 
 
 # ---------------------------------------------------------------- calls
-
-
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
@@ -248,8 +248,6 @@ async def test_the_outbox_table_names_every_stage(stage: DeliveryStage) -> None:
 
 
 # ---------------------------------------------------------------- a call's page
-
-
 async def call_page(web: WebFixture, made: PhoneCall, query: str = "") -> str:
     web.ledger.stored.setdefault(made.key, made)
     return html.unescape((await shown(web, f"/console/calls/{made.key}{query}")).text)
@@ -310,8 +308,6 @@ async def test_an_unknown_call_is_a_page_that_says_so() -> None:
 
 
 # ---------------------------------------------------------------- outbox, sync, doctor, people
-
-
 @pytest.mark.parametrize(
     ("button", "act"), [("retry", AuditAct.ENTRY_RETRIED), ("drop", AuditAct.ENTRY_DROPPED)]
 )
@@ -459,68 +455,3 @@ async def test_the_audit_list_shows_who_did_what() -> None:
     assert "10.0.0.7" in every
     assert "10.0.0.7" not in one
     assert ANNA.ref not in one  # shown by name
-
-
-# ---------------------------------------------------------------- charts
-
-
-def plan(*values: float | None) -> ChartSpec:
-    columns = [str(n) for n in range(len(values))]
-    return ChartSpec(
-        "k", "A chart", "Hour", columns, [ChartSeries("calls", "answered", values)], str
-    )
-
-
-def test_bars_stand_on_the_floor_and_reach_their_value() -> None:
-    chart = stacked_bars(plan(2, 0, 4))
-
-    assert [round(box.y + box.height) for box in chart.boxes] == [chart.baseline] * 2
-    assert chart.boxes[1].height == pytest.approx(2 * chart.boxes[0].height, abs=0.3)
-    assert chart.rows == [["0", "2"], ["1", "0"], ["2", "4"]]
-
-
-def test_a_line_breaks_where_nothing_is_known() -> None:
-    chart = line_chart(plan(1, 2, None, 3))
-
-    (line,) = chart.lines
-    assert [len(points.split()) for points in line.points] == [2, 1]
-    assert len(chart.rows) == 3
-
-
-def test_a_chart_of_nothing_says_so() -> None:
-    assert stacked_bars(plan(0, 0)).is_empty
-    assert line_chart(plan(None, None)).is_empty
-
-
-def test_a_scale_of_time_is_marked_in_round_times() -> None:
-    chart = line_chart(replace(plan(100, 130), tick_steps=(60, 3600)))
-
-    assert [mark.text for mark in chart.y_labels] == ["0", "60", "120", "180", "240"]
-
-
-def proof(minutes: int) -> SyncRun:
-    at = NOON + timedelta(minutes=minutes)
-    entity = replace(partial_report().entities[0], proven_at=at)
-    return SyncRun(at, 0.0, SyncReport(at, 0.0, False, False, 1, (entity,)))
-
-
-def test_the_oldest_age_of_an_hour_is_that_before_its_next_proof() -> None:
-    hours = [NOON + timedelta(hours=n) for n in range(3)]
-    runs = [proof(-10), proof(20), proof(30), proof(125)]
-
-    ages = max_data_ages(runs, hours, NOON + timedelta(minutes=130))
-
-    assert ages == [timedelta(minutes=m) for m in (30, 90, 95)]
-    assert max_data_ages([], hours, NOON) == [None] * 3
-
-
-def test_runs_without_news_stand_in_one_line() -> None:
-    proven = proof(0)
-    assert proven.report is not None
-    quiet = replace(proven, report=replace(proven.report, changed=False))
-    down = SyncRun(NOON, 1.0, error="connection refused")
-    news = SyncRun(NOON, 1.0, SyncReport(NOON, 1.0, False, True, 3, ()))
-
-    joined = group_runs([down, down, quiet, quiet, quiet, news, news])
-
-    assert [stretch.count for stretch in joined] == [2, 3, 1, 1]

@@ -15,8 +15,9 @@ from bridge.ports.audit import AuditAct
 from bridge.ports.events import CallRecorded, MissedCallChanged
 from bridge.web.desk.revealed_numbers import REVEALED_FOR, RevealedNumbers
 from tests.support.builders import NOON, NUMBER, call, card, manager, partner, question
+from tests.web.services_in_memory import DirectoryInMemory
 from tests.web.signed_in_managers import ANNA, BORIS, as_manager, web_with_managers
-from tests.web.web_fixture import DirectoryInMemory, WebFixture
+from tests.web.web_fixture import WebFixture
 
 pytestmark = pytest.mark.anyio
 
