@@ -63,11 +63,11 @@ PARTS, WHOLES, BEGINNINGS = forbidden_words()
 
 def words_in(name: str) -> list[str]:
     """Split a name into its words: `DirectoryURL_of` gives directory, url, of."""
-    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
+    return [part.lower() for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
 
 
 def fault_of(name: str, *, is_function: bool = False) -> str | None:
-    """Return the forbidden word that *name* holds, if any."""
+    """Return the forbidden word in *name*, if any."""
     if name.startswith("__"):
         return None
     bare = name.lstrip("_").lower()
@@ -75,7 +75,7 @@ def fault_of(name: str, *, is_function: bool = False) -> str | None:
         return bare
     if is_function and bare.startswith(BEGINNINGS):
         return next(beginning for beginning in BEGINNINGS if bare.startswith(beginning))
-    return next((word for word in words_in(name) if word in PARTS), None)
+    return next((part for part in words_in(name) if part in PARTS), None)
 
 
 def test_a_glossary_has_terms() -> None:
@@ -121,9 +121,9 @@ def faults() -> Iterator[tuple[Name, str]]:
             yield name, fault
 
 
-def test_no_name_holds_a_forbidden_word() -> None:
+def test_no_name_has_a_forbidden_word() -> None:
     found = sorted(
-        {f"{name} ({word})" for name, word in faults() if (name.path or name.last) not in ALLOWED}
+        {f"{name} ({part})" for name, part in faults() if (name.path or name.last) not in ALLOWED}
     )
 
     assert not found, (
@@ -137,10 +137,10 @@ def test_what_is_allowed_is_needed() -> None:
 
 
 def test_a_forbidden_word_is_found_in_any_spelling() -> None:
-    word = min(PARTS)
+    part = min(PARTS)
 
-    assert fault_of(f"_any_{word}_here") == word
-    assert fault_of(f"Any{word.title()}Here") == word
-    assert fault_of(word.upper()) == word
-    assert fault_of(f"any{word}") is None
+    assert fault_of(f"_any_{part}_here") == part
+    assert fault_of(f"Any{part.title()}Here") == part
+    assert fault_of(part.upper()) == part
+    assert fault_of(f"any{part}") is None
     assert fault_of(f"{BEGINNINGS[0]}events", is_function=True) == BEGINNINGS[0]

@@ -214,7 +214,7 @@ def test_the_index_leads_to_every_page(lang: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
-def test_a_page_holds_no_html(page: Path) -> None:
+def test_a_page_has_no_html(page: Path) -> None:
     prose = INLINE_CODE.sub("", prose_of(page))
 
     assert re.findall(r"</?[a-zA-Z][^>\n]*>", prose) == []

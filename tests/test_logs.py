@@ -31,7 +31,7 @@ def _logging_as_it_was() -> Iterator[None]:
 
 
 def logged(form: Literal["console", "json"], speak: Callable[[logging.Logger], None]) -> str:
-    """Give what is on stderr after *speak*."""
+    """Return what is on stderr after *speak*."""
     with redirect_stderr(io.StringIO()) as stderr:
         configure_logs(form)
         speak(logging.getLogger("bridge.test"))

@@ -1,4 +1,4 @@
-"""The papers keep their word: settings, install lines, licence, image, constraints, fixtures."""
+"""The papers are true: settings, install lines, licence, image, constraints, fixtures."""
 
 import os
 import re

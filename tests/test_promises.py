@@ -15,7 +15,7 @@ ROW = re.compile(r"^\| (?!---)(.+) \| (.+) \| (.+) \|$", re.MULTILINE)
 
 
 def promises(lang: str) -> list[tuple[str, str]]:
-    """Give the file and the name of each promise's test."""
+    """Return the file and the name of each promise's test."""
     return SHOWN_BY.findall((MANUAL / lang / "promises.md").read_text("utf-8"))
 
 

@@ -1,4 +1,4 @@
-"""The jobs run, tell edges once, and stop with nothing left behind."""
+"""The jobs run, report edges once, and stop with nothing left behind."""
 
 import asyncio
 import json
@@ -24,27 +24,27 @@ pytestmark = pytest.mark.anyio
 HOURLY = timedelta(hours=1)
 PATIENCE_S = 20
 
-#: A sync process: takes the next line of its script as (code, words), says so on the pipe, ends.
-#: A mark on the pipe tells whether it was told to accept a shrunken listing.
+#: A sync process: takes the next line of its script as (code, output), marks the pipe, ends.
+#: A mark on the pipe shows whether it was asked to accept a shrunken listing.
 _ACTOR = """
 import json, os, sys, time
-script, pipe, *told = sys.argv[1:]
-with open(pipe, "wb", buffering=0) as stage:
-    stage.write(b"!" if told == ["--accept-shrink"] else b".")
+script, pipe, *options = sys.argv[1:]
+with open(pipe, "wb", buffering=0) as marks:
+    marks.write(b"!" if options == ["--accept-shrink"] else b".")
     with open(script, "r+") as lines:
         first, _, rest = lines.read().partition("\\n")
         lines.seek(0); lines.truncate(); lines.write(rest)
-    code, _, words = (first or "0 {}").partition(" ")
+    code, _, text = (first or "0 {}").partition(" ")
     if code == "hangs":
         time.sleep(600)
-    sys.stdout.write(words)
-    if '"log"' in words:
-        sys.stderr.write(json.loads(words)["log"].replace("~", "\\n") + "\\n")
+    sys.stdout.write(text)
+    if '"log"' in text:
+        sys.stderr.write(json.loads(text)["log"].replace("~", "\\n") + "\\n")
 sys.exit(int(code))
 """
 
 
-class Stage:
+class ScriptedScheduler:
     """A scheduler whose syncs are played from a script."""
 
     def __init__(self, folder: Path, script: list[str]) -> None:
@@ -107,8 +107,11 @@ class Stage:
         assert self._output is not None
         return await asyncio.wait_for(self._output.readexactly(count), PATIENCE_S)
 
-    def moods(self) -> list[tuple[bool, str]]:
-        return [(mood.available, mood.message) for mood in self.events.of(OneCAvailability)]
+    def availabilities(self) -> list[tuple[bool, str]]:
+        return [
+            (availability.available, availability.message)
+            for availability in self.events.of(OneCAvailability)
+        ]
 
     async def _drain(self) -> int:
         self.drained.put_nowait(None)
@@ -123,8 +126,8 @@ class Stage:
         self.takes_up()
 
 
-def fails(words: str, code: int = 4, **more: str) -> str:
-    return f"{code} {json.dumps({'ok': False, 'code': code, 'error': words, **more})}"
+def fails(message: str, code: int = 4, **more: str) -> str:
+    return f"{code} {json.dumps({'ok': False, 'code': code, 'error': message, **more})}"
 
 
 async def soon(queue: asyncio.Queue[None]) -> None:
@@ -132,21 +135,23 @@ async def soon(queue: asyncio.Queue[None]) -> None:
 
 
 # ---------------------------------------------------------------- sync
-async def test_a_failing_sync_is_told_once_and_so_is_its_return(
+async def test_a_failing_sync_is_reported_once_and_so_is_its_return(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "bridge")
-    stage = Stage(tmp_path, [fails("timed out after 60.01 s"), fails("timed out after 60.02 s")])
+    scripted = ScriptedScheduler(
+        tmp_path, [fails("timed out after 60.01 s"), fails("timed out after 60.02 s")]
+    )
 
-    async with stage.scheduler(interval=timedelta(milliseconds=1)):
-        await stage.syncs(5)
+    async with scripted.scheduler(interval=timedelta(milliseconds=1)):
+        await scripted.syncs(5)
 
-    assert stage.moods() == [
+    assert scripted.availabilities() == [
         (False, "timed out after 60.01 s"),
         (True, "sync with 1C works"),
     ]
-    told = [record.message for record in caplog.records]
-    assert told == ["sync_failed", "sync_back"]
+    logged = [record.message for record in caplog.records]
+    assert logged == ["sync_failed", "sync_back"]
 
 
 async def test_what_a_sync_writes_to_its_log_is_logged_here_and_no_bare_line(
@@ -154,14 +159,18 @@ async def test_what_a_sync_writes_to_its_log_is_logged_here_and_no_bare_line(
 ) -> None:
     line = json.dumps({"event": "entity_set_lost", "level": "warning", "kind": "contact"})
     script = [fails("wrong password", 5, log=f"{line}~wrong password; look at the user")] * 2
-    stage = Stage(tmp_path, script)
+    scripted = ScriptedScheduler(tmp_path, script)
 
-    async with stage.scheduler() as scheduler:
-        await stage.events.wait_for(OneCAvailability, lambda mood: not mood.available)
+    async with scripted.scheduler() as scheduler:
+        await scripted.events.wait_for(
+            OneCAvailability, lambda availability: not availability.available
+        )
         scheduler.sync_now()
-        await stage.syncs(2)
+        await scripted.syncs(2)
         scheduler.sync_now()
-        await stage.events.wait_for(OneCAvailability, lambda mood: mood.available)
+        await scripted.events.wait_for(
+            OneCAvailability, lambda availability: availability.available
+        )
 
     assert [(r.levelname, r.message) for r in caplog.records] == [
         ("WARNING", "entity_set_lost"),
@@ -170,17 +179,20 @@ async def test_what_a_sync_writes_to_its_log_is_logged_here_and_no_bare_line(
     assert capfd.readouterr().err == ""
 
 
-async def test_another_trouble_is_told_again(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, [fails("unreachable"), fails("wrong password", 5)])
+async def test_another_trouble_is_reported_again(tmp_path: Path) -> None:
+    scripted = ScriptedScheduler(tmp_path, [fails("unreachable"), fails("wrong password", 5)])
 
-    async with stage.scheduler(interval=timedelta(milliseconds=1)):
-        await stage.syncs(4)
+    async with scripted.scheduler(interval=timedelta(milliseconds=1)):
+        await scripted.syncs(4)
 
-    assert [words for up, words in stage.moods() if not up] == ["unreachable", "wrong password"]
+    assert [message for up, message in scripted.availabilities() if not up] == [
+        "unreachable",
+        "wrong password",
+    ]
 
 
 @pytest.mark.parametrize(
-    ("spoken", "name", "words"),
+    ("spoken", "name", "message"),
     [
         ("2 not JSON at all", "sync_failed", "not JSON at all"),
         ("2 []", "sync_failed", "[]"),
@@ -191,49 +203,55 @@ async def test_another_trouble_is_told_again(tmp_path: Path) -> None:
         (fails("0 of 9", 3, alarm="of another release"), "sync_refused", "0 of 9"),
     ],
 )
-async def test_a_sync_that_is_refused_or_fails_is_an_alarm_and_no_mood_of_1c(
-    tmp_path: Path, spoken: str, name: str, words: str
+async def test_a_sync_that_is_refused_or_fails_is_an_alarm_and_leaves_1c_s_availability(
+    tmp_path: Path, spoken: str, name: str, message: str
 ) -> None:
-    stage = Stage(tmp_path, [spoken])
+    scripted = ScriptedScheduler(tmp_path, [spoken])
 
-    async with stage.scheduler() as scheduler:
-        await stage.events.wait_for(Alarm, lambda alarm: not alarm.clear)
+    async with scripted.scheduler() as scheduler:
+        await scripted.events.wait_for(Alarm, lambda alarm: not alarm.clear)
         scheduler.sync_now()
-        await stage.events.wait_for(Alarm, lambda alarm: alarm.clear)
+        await scripted.events.wait_for(Alarm, lambda alarm: alarm.clear)
 
-    alarm, over = stage.events.of(Alarm)
-    assert (alarm.name, alarm.message, over.name) == (name, words, name)
-    assert not [words for up, words in stage.moods() if not up]  # 1C did nothing
+    alarm, over = scripted.events.of(Alarm)
+    assert (alarm.name, alarm.message, over.name) == (name, message, name)
+    assert not [message for up, message in scripted.availabilities() if not up]  # 1C did nothing
 
 
 async def test_a_sync_that_cannot_be_started_is_an_alarm_and_tried_again(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, [])
-    stage.program = (str(tmp_path / "no-such-program"),)
-    async with stage.scheduler():
-        await stage.events.wait_for(Alarm, lambda alarm: alarm.name == "sync_failed")
+    scripted = ScriptedScheduler(tmp_path, [])
+    scripted.program = (str(tmp_path / "no-such-program"),)
+    async with scripted.scheduler():
+        await scripted.events.wait_for(Alarm, lambda alarm: alarm.name == "sync_failed")
 
-    (alarm,) = stage.events.of(Alarm)
+    (alarm,) = scripted.events.of(Alarm)
     assert "cannot be started" in alarm.message
 
 
 async def test_a_sync_that_is_wished_for_starts_at_once(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, [fails("away")])
+    scripted = ScriptedScheduler(tmp_path, [fails("away")])
 
-    async with stage.scheduler() as scheduler:
-        await stage.events.wait_for(OneCAvailability, lambda mood: not mood.available)
+    async with scripted.scheduler() as scheduler:
+        await scripted.events.wait_for(
+            OneCAvailability, lambda availability: not availability.available
+        )
         scheduler.sync_now()
-        await stage.events.wait_for(OneCAvailability, lambda mood: mood.available)
+        await scripted.events.wait_for(
+            OneCAvailability, lambda availability: availability.available
+        )
 
 
-async def test_a_wish_during_a_sync_is_granted_after_it(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, [fails("away")])
+async def test_a_request_during_a_sync_is_granted_after_it(tmp_path: Path) -> None:
+    scripted = ScriptedScheduler(tmp_path, [fails("away")])
 
-    async with stage.scheduler() as scheduler:
-        await stage.syncs(1)
+    async with scripted.scheduler() as scheduler:
+        await scripted.syncs(1)
         for _ in range(3):
             scheduler.sync_now()
-        await stage.syncs(1)
-        await stage.events.wait_for(OneCAvailability, lambda mood: mood.available)
+        await scripted.syncs(1)
+        await scripted.events.wait_for(
+            OneCAvailability, lambda availability: availability.available
+        )
 
 
 @pytest.mark.parametrize(
@@ -251,127 +269,127 @@ def test_a_background_sync_is_the_command_everybody_has() -> None:
 
 
 # ---------------------------------------------------------------- delivery
-async def test_a_kick_delivers_at_once(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, [])
+async def test_a_requested_delivery_runs_at_once(tmp_path: Path) -> None:
+    scripted = ScriptedScheduler(tmp_path, [])
 
-    async with stage.scheduler() as scheduler:
+    async with scripted.scheduler() as scheduler:
         scheduler.deliver_soon()
-        await soon(stage.drained)
+        await soon(scripted.drained)
         scheduler.deliver_soon()
-        await soon(stage.drained)
+        await soon(scripted.drained)
 
 
 async def test_delivery_looks_by_itself_too(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, [])
+    scripted = ScriptedScheduler(tmp_path, [])
 
-    async with stage.scheduler(delivery=timedelta(milliseconds=1)):
-        await soon(stage.drained)
-        await soon(stage.drained)
+    async with scripted.scheduler(delivery=timedelta(milliseconds=1)):
+        await soon(scripted.drained)
+        await soon(scripted.drained)
 
 
 @pytest.mark.parametrize("error", [StoreError("ledger.db", "disk full"), RuntimeError("a bug")])
-async def test_a_delivery_that_breaks_is_told_once_and_goes_on(
+async def test_a_delivery_that_breaks_is_reported_once_and_goes_on(
     tmp_path: Path, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stage = Stage(tmp_path, [])
+    scripted = ScriptedScheduler(tmp_path, [])
 
     async def breaks() -> None:
         raise error
 
-    stage.delivers = breaks
-    async with stage.scheduler() as scheduler:
+    scripted.delivers = breaks
+    async with scripted.scheduler() as scheduler:
         for _ in range(3):
             scheduler.deliver_soon()
-            await soon(stage.drained)
+            await soon(scripted.drained)
 
-    told = [record.message for record in caplog.records if record.name == "bridge.loops"]
-    assert told == ["loop_failed"]
+    logged = [record.message for record in caplog.records if record.name == "bridge.loops"]
+    assert logged == ["loop_failed"]
 
 
 # ---------------------------------------------------------------- refresh
-async def test_a_directory_that_cannot_be_read_is_told_once(
+async def test_a_directory_that_cannot_be_read_is_reported_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stage = Stage(tmp_path, [])
+    scripted = ScriptedScheduler(tmp_path, [])
 
     def breaks() -> None:
         raise StoreError("directory.db", "disk I/O error")
 
-    stage.takes_up = breaks
-    async with stage.scheduler(refresh=timedelta(milliseconds=1)):
+    scripted.takes_up = breaks
+    async with scripted.scheduler(refresh=timedelta(milliseconds=1)):
         for _ in range(3):
-            await soon(stage.refreshed)
+            await soon(scripted.refreshed)
 
     assert [record.message for record in caplog.records] == ["refresh_failed"]
 
 
 # ---------------------------------------------------------------- stop
 async def test_a_stop_ends_a_running_sync(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    stage = Stage(tmp_path, ["hangs"])
+    scripted = ScriptedScheduler(tmp_path, ["hangs"])
 
-    async with stage.scheduler() as scheduler:
-        await stage.syncs(1)
+    async with scripted.scheduler() as scheduler:
+        await scripted.syncs(1)
         await asyncio.wait_for(scheduler.stop(), PATIENCE_S)
 
-    assert not stage.moods()
+    assert not scripted.availabilities()
     assert not caplog.records
 
 
 async def test_a_stop_before_the_sync_has_begun_ends_it_too(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, ["hangs"])
+    scripted = ScriptedScheduler(tmp_path, ["hangs"])
 
-    async with stage.scheduler() as scheduler:
+    async with scripted.scheduler() as scheduler:
         await asyncio.wait_for(scheduler.stop(), PATIENCE_S)
 
-    assert not stage.moods()
+    assert not scripted.availabilities()
 
 
 async def test_a_stop_waits_for_the_delivery_under_way(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, [])
-    told: list[str] = []
+    scripted = ScriptedScheduler(tmp_path, [])
+    logged: list[str] = []
 
     async def delivers() -> None:
         for _ in range(5):
             await asyncio.sleep(0)
-        told.append("delivered")
+        logged.append("delivered")
 
-    stage.delivers = delivers
-    async with stage.scheduler() as scheduler:
+    scripted.delivers = delivers
+    async with scripted.scheduler() as scheduler:
         scheduler.deliver_soon()
-        await soon(stage.drained)
+        await soon(scripted.drained)
         await scheduler.stop()
 
-    assert told == ["delivered"]
+    assert logged == ["delivered"]
 
 
 async def test_a_delivery_that_hangs_is_given_up_at_a_stop(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, [])
-    told: list[str] = []
+    scripted = ScriptedScheduler(tmp_path, [])
+    logged: list[str] = []
 
     async def hangs() -> None:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            told.append("given up")
+            logged.append("given up")
             raise
 
-    stage.delivers = hangs
-    async with stage.scheduler(stop_patience=timedelta(0)) as scheduler:
+    scripted.delivers = hangs
+    async with scripted.scheduler(stop_patience=timedelta(0)) as scheduler:
         scheduler.deliver_soon()
-        await soon(stage.drained)
+        await soon(scripted.drained)
         await asyncio.wait_for(scheduler.stop(), PATIENCE_S)
 
-    assert told == ["given up"]
+    assert logged == ["given up"]
 
 
-async def test_a_person_s_word_on_a_shrink_counts_for_one_run(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, [])
-    async with stage.scheduler() as scheduler:
-        marks = await stage.syncs(1)
+async def test_an_accepted_shrink_counts_for_one_run(tmp_path: Path) -> None:
+    scripted = ScriptedScheduler(tmp_path, [])
+    async with scripted.scheduler() as scheduler:
+        marks = await scripted.syncs(1)
         scheduler.sync_now(accept_shrink=True)
-        marks += await stage.syncs(1)
+        marks += await scripted.syncs(1)
         scheduler.sync_now()
-        marks += await stage.syncs(1)
+        marks += await scripted.syncs(1)
 
     assert marks == b".!."
 
@@ -388,17 +406,17 @@ def test_a_job_has_one_next_moment_however_far_the_clock_jumped() -> None:
 
 @pytest.mark.parametrize("days", [-3, -0.125, 365, 7300])
 async def test_jobs_go_on_behind_a_step_of_the_wall_clock(tmp_path: Path, days: float) -> None:
-    stage, step = Stage(tmp_path, []), timedelta(days=days)
+    scripted, step = ScriptedScheduler(tmp_path, []), timedelta(days=days)
 
-    async with stage.scheduler(
+    async with scripted.scheduler(
         interval=timedelta(milliseconds=20), refresh=timedelta(milliseconds=10)
     ) as scheduler:
-        await stage.syncs(1)
-        await soon(stage.refreshed)
+        await scripted.syncs(1)
+        await soon(scripted.refreshed)
         with time_machine.travel(datetime.now(UTC) + step, tick=True):
             scheduler.clock_stepped(step)
-            while not stage.refreshed.empty():
-                stage.refreshed.get_nowait()
-            await soon(stage.refreshed)
-            await soon(stage.refreshed)
-            await stage.syncs(2)
+            while not scripted.refreshed.empty():
+                scripted.refreshed.get_nowait()
+            await soon(scripted.refreshed)
+            await soon(scripted.refreshed)
+            await scripted.syncs(2)

@@ -91,7 +91,7 @@ def env_file(tmp_path: Path) -> Path:
 
 
 def complaint(env_file: Path, **variables: str) -> str:
-    """Give the words with which *variables* are refused."""
+    """Return the message with which *variables* are refused."""
     lines = [f"BRIDGE_{name}='{value}'" for name, value in variables.items()]
     env_file.write_text("\n".join(lines), encoding="utf-8")
     with pytest.raises(SettingsError) as refused:
@@ -226,12 +226,12 @@ def test_an_index_counts_as_stale_after_five_missed_runs() -> None:
 def test_a_malformed_setting_is_one_sentence_that_names_it(
     env_file: Path, name: str, value: str
 ) -> None:
-    words = complaint(env_file, **{name: value})
+    message = complaint(env_file, **{name: value})
 
-    assert words.startswith(f"BRIDGE_{name}: ")
-    assert "\n" not in words
-    assert "validation error" not in words
-    assert "hunter2" not in words
+    assert message.startswith(f"BRIDGE_{name}: ")
+    assert "\n" not in message
+    assert "validation error" not in message
+    assert "hunter2" not in message
 
 
 @pytest.mark.parametrize(
@@ -254,23 +254,23 @@ def test_half_of_a_pair_names_the_other_half(env_file: Path, given: str, missing
         ({"CALL_REQUESTS": "true"}, "BRIDGE_SIPUNI_KEY"),
     ],
 )
-def test_what_a_wish_needs_besides_is_named(
+def test_what_a_setting_needs_besides_is_named(
     env_file: Path, given: dict[str, str], named: str
 ) -> None:
     assert named in complaint(env_file, **given)
 
 
-def test_an_address_with_a_password_in_it_is_refused_without_telling_it(env_file: Path) -> None:
-    words = complaint(env_file, ONEC_URL="https://bridge:hunter2@1c.example.ru/ut11")
+def test_an_address_with_a_password_in_it_is_refused_without_showing_it(env_file: Path) -> None:
+    message = complaint(env_file, ONEC_URL="https://bridge:hunter2@1c.example.ru/ut11")
 
-    assert words.startswith("BRIDGE_ONEC_URL: ")
-    assert "hunter2" not in words
+    assert message.startswith("BRIDGE_ONEC_URL: ")
+    assert "hunter2" not in message
 
 
 @pytest.mark.parametrize(
     "line", ["BRIDGE_ONEC_PASSWORD: hunter2", "hunter2", "BRIDGE_LANG='hunter2", "=hunter2"]
 )
-def test_a_line_that_is_no_setting_is_told_by_its_number(env_file: Path, line: str) -> None:
+def test_a_line_that_is_no_setting_is_named_by_its_number(env_file: Path, line: str) -> None:
     env_file.write_text(f"BRIDGE_PORT=9000\n{line}\n", encoding="utf-8")
 
     with pytest.raises(SettingsError) as refused:
@@ -287,10 +287,10 @@ def test_a_file_in_another_encoding_is_named(env_file: Path) -> None:
         load_settings(env_file)
 
 
-def test_only_the_first_of_several_mistakes_is_told(env_file: Path) -> None:
-    words = complaint(env_file, PORT="x", LANG="de")
+def test_only_the_first_of_several_mistakes_is_reported(env_file: Path) -> None:
+    message = complaint(env_file, PORT="x", LANG="de")
 
-    assert len(re.findall("BRIDGE_", words)) == 1
+    assert len(re.findall("BRIDGE_", message)) == 1
 
 
 # ---------------------------------------------------------------- secrets
@@ -306,9 +306,9 @@ def test_secrets_show_in_no_text(env_file: Path) -> None:
 
 
 def test_a_secret_beside_a_mistake_does_not_show(env_file: Path) -> None:
-    words = complaint(env_file, ONEC_PASSWORD="hunter2", HOOK_TOKEN="hunter2/", PORT="x")
+    message = complaint(env_file, ONEC_PASSWORD="hunter2", HOOK_TOKEN="hunter2/", PORT="x")
 
-    assert "hunter2" not in words
+    assert "hunter2" not in message
 
 
 def test_settings_do_not_change() -> None:

@@ -1,4 +1,4 @@
-"""What a person at a terminal is asked and told about a sync."""
+"""What a person at a terminal is asked and shown about a sync."""
 
 import contextlib
 import os
@@ -26,15 +26,15 @@ sys.exit(0 if yes else 3)
 """
 
 
-def asked(said: bytes) -> tuple[int, str]:
-    """Ask at a terminal of our own, answer with *said*: exit code, and what was on the screen."""
+def asked(typed: bytes) -> tuple[int, str]:
+    """Ask at a terminal of our own, answer *typed*: exit code, and what was on the screen."""
     ours, theirs = pty.openpty()
     try:
         process = subprocess.Popen(  # noqa: S603 - our own words
             (sys.executable, "-c", _ASKS), stdin=theirs, stdout=theirs, stderr=theirs
         )
         os.close(theirs)
-        os.write(ours, said)
+        os.write(ours, typed)
         code = process.wait(30)
         shown = b""
         with contextlib.suppress(OSError):  # so a terminal ends on Linux
@@ -46,11 +46,11 @@ def asked(said: bytes) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    ("said", "code"),
+    ("typed", "code"),
     [(b"y\n", 0), ("Да\n".encode(), 0), (b"n\n", 3), (b"\n", 3), (b"yess\n", 3), (b"\x04", 3)],
 )
-def test_only_a_yes_at_the_terminal_accepts_a_loss(said: bytes, code: int) -> None:
-    ended, shown = asked(said)
+def test_only_a_yes_at_the_terminal_accepts_a_loss(typed: bytes, code: int) -> None:
+    ended, shown = asked(typed)
 
     assert ended == code
     assert "1C lists 7 contact persons, the bridge holds 1,200" in shown
@@ -64,12 +64,12 @@ def test_without_a_terminal_nobody_is_asked() -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (3, b"", b"")
 
 
-def test_a_set_that_was_not_compared_is_told_with_its_menu_and_its_age() -> None:
+def test_a_set_that_was_not_compared_is_named_with_its_menu_and_its_age() -> None:
     missing = OneCNotPublished("Catalog_Контрагенты", "the entity set is not published")
     before = NOON - timedelta(days=1)
-    held = EntitySync(EntityKind.COUNTERPARTY, held=5, proven_at=before, error=str(missing))
+    known = EntitySync(EntityKind.COUNTERPARTY, held=5, proven_at=before, error=str(missing))
     never = EntitySync(EntityKind.CONTACT, error=str(missing))
-    report = SyncReport(NOON, 1.0, False, False, 9, (held, never))
+    report = SyncReport(NOON, 1.0, False, False, 9, (known, never))
 
     notes = build_sync_notes(report, "Внутренний номер")
 
@@ -87,7 +87,7 @@ def test_a_person_is_asked_of_every_fact_that_is_lost() -> None:
     assert asked.endswith("1C has no such attribute. Is 1C right?")
 
 
-def test_a_directory_in_which_nobody_can_be_called_is_told() -> None:
+def test_a_directory_in_which_nobody_can_be_called_is_reported() -> None:
     report = SyncReport(
         NOON, 1.0, True, True, 9, (), extension_property=Ref("x"), nobody_reachable=True
     )

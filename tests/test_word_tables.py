@@ -65,7 +65,7 @@ def _assigned_names(module: ModuleType) -> set[str]:
 
 
 def tables() -> Iterator[tuple[str, type[Enum], frozenset[Enum]]]:
-    """Give every mapping of a module or class that is keyed by the members of one enum."""
+    """Return every mapping of a module or class that is keyed by the members of one enum."""
     seen: set[int] = set()
     for found in pkgutil.walk_packages(bridge.__path__, "bridge."):
         if found.name == _NOT_IMPORTED:

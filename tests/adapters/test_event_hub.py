@@ -1,4 +1,4 @@
-"""The event hub: nothing waits, the slow are told, who comes back misses nothing."""
+"""The event hub: nothing waits, the slow get a gap, who comes back misses nothing."""
 
 import asyncio
 
@@ -10,41 +10,41 @@ from bridge.ports.events import Event, OneCAvailability
 
 pytestmark = pytest.mark.anyio
 
-MOODS: tuple[type[Event], ...] = (OneCAvailability,)
+AVAILABILITIES: tuple[type[Event], ...] = (OneCAvailability,)
 BOTH: tuple[type[Event], ...] = (OneCAvailability, Alarm)
 
 
-def mood(words: str) -> OneCAvailability:
-    return OneCAvailability(True, words)
+def available(text: str) -> OneCAvailability:
+    return OneCAvailability(True, text)
 
 
-def down(words: str) -> Alarm:
-    return Alarm("store_slow", words)
+def down(text: str) -> Alarm:
+    return Alarm("store_slow", text)
 
 
 async def taken(listener: Subscription, count: int) -> list[str | None]:
     """Take *count* events; None stands for a gap."""
-    told = [await anext(listener) for _ in range(count)]
+    received = [await anext(listener) for _ in range(count)]
     return [
-        t.event.message if isinstance(t.event, OneCAvailability | Alarm) else None for t in told
+        t.event.message if isinstance(t.event, OneCAvailability | Alarm) else None for t in received
     ]
 
 
 async def test_all_subscribers_get_events_in_order() -> None:
     hub = EventHub("a")
     async with hub.subscribe(BOTH) as one, hub.subscribe(BOTH) as other:
-        hub.publish(mood("1"))
+        hub.publish(available("1"))
         hub.publish(down("2"))
 
         assert await taken(one, 2) == ["1", "2"]
         assert await taken(other, 2) == ["1", "2"]
 
 
-async def test_a_listener_hears_only_the_kinds_it_wants() -> None:
+async def test_a_listener_gets_only_the_kinds_it_asked_for() -> None:
     hub = EventHub("a")
-    async with hub.subscribe(MOODS) as listener:
+    async with hub.subscribe(AVAILABILITIES) as listener:
         hub.publish(down("1"))
-        hub.publish(mood("2"))
+        hub.publish(available("2"))
 
         assert await taken(listener, 1) == ["2"]
 
@@ -53,7 +53,7 @@ async def test_a_slow_subscriber_loses_the_oldest_and_gets_a_gap() -> None:
     hub = EventHub("a", queue_size=2)
     async with hub.subscribe(BOTH) as listener:
         for n in range(5):
-            hub.publish(mood(str(n)))
+            hub.publish(available(str(n)))
 
         assert await taken(listener, 3) == [None, "3", "4"]
 
@@ -61,8 +61,8 @@ async def test_a_slow_subscriber_loses_the_oldest_and_gets_a_gap() -> None:
 async def test_a_gap_s_id_leads_back_to_the_next_event_that_is_kept() -> None:
     hub = EventHub("a", queue_size=1)
     async with hub.subscribe(BOTH) as listener:
-        hub.publish(mood("1"))
-        hub.publish(mood("2"))
+        hub.publish(available("1"))
+        hub.publish(available("2"))
         gap = await anext(listener)
 
     assert gap == NumberedEvent("a-1", None)
@@ -70,23 +70,23 @@ async def test_a_gap_s_id_leads_back_to_the_next_event_that_is_kept() -> None:
         assert await taken(again, 1) == ["2"]
 
 
-async def test_who_comes_back_hears_what_he_missed() -> None:
+async def test_who_comes_back_gets_what_was_missed() -> None:
     hub = EventHub("a")
     for n in range(4):
-        hub.publish(mood(str(n)))
+        hub.publish(available(str(n)))
 
     async with hub.subscribe(BOTH, "a-2") as listener:
-        hub.publish(mood("new"))
+        hub.publish(available("new"))
 
         assert await taken(listener, 3) == ["2", "3", "new"]
 
 
-async def test_who_missed_nothing_hears_only_what_is_new() -> None:
+async def test_who_missed_nothing_gets_only_what_is_new() -> None:
     hub = EventHub("a")
-    hub.publish(mood("old"))
+    hub.publish(available("old"))
 
     async with hub.subscribe(BOTH, hub.latest) as listener:
-        hub.publish(mood("new"))
+        hub.publish(available("new"))
 
         assert await taken(listener, 1) == ["new"]
 
@@ -94,19 +94,19 @@ async def test_who_missed_nothing_hears_only_what_is_new() -> None:
 async def test_who_was_away_longer_than_events_are_kept_gets_a_gap() -> None:
     hub = EventHub("a", history_size=2)
     for n in range(5):
-        hub.publish(mood(str(n)))
+        hub.publish(available(str(n)))
 
     async with hub.subscribe(BOTH, "a-1") as listener:
         assert await taken(listener, 3) == [None, "3", "4"]
 
 
 @pytest.mark.parametrize("after", ["b-1", "a-99", "a-", "a--1", "nonsense", "a-" + "9" * 400])
-async def test_an_id_of_another_life_is_a_gap(after: str) -> None:
+async def test_an_id_of_another_process_is_a_gap(after: str) -> None:
     hub = EventHub("a")
-    hub.publish(mood("1"))
+    hub.publish(available("1"))
 
     async with hub.subscribe(BOTH, after) as listener:
-        hub.publish(mood("2"))
+        hub.publish(available("2"))
 
         assert await taken(listener, 2) == [None, "2"]
 
@@ -116,7 +116,7 @@ async def test_a_wait_that_is_cancelled_loses_nothing() -> None:
     async with hub.subscribe(BOTH) as listener:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(anext(listener), 0)
-        hub.publish(mood("1"))
+        hub.publish(available("1"))
 
         assert await taken(listener, 1) == ["1"]
 

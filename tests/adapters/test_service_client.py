@@ -1,4 +1,4 @@
-"""The command line's door to the running service: its answers, refusals and absence."""
+"""The command line's client of the running service: its answers, refusals and absence."""
 
 import json
 
@@ -18,7 +18,7 @@ def service(status: int, body: object, seen: list[httpx.Request] | None = None) 
             seen.append(request)
         return httpx.Response(status, content=json.dumps(body))
 
-    anywhere = "0.0.0.0"  # noqa: S104 - what a container is told; nothing binds here
+    anywhere = "0.0.0.0"  # noqa: S104 - what a container is given; nothing binds here
     return ServiceClient(anywhere, 8000, "hunter2", transport=httpx.MockTransport(answer))
 
 
@@ -61,19 +61,19 @@ def test_what_is_not_our_service_is_not_believed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failure", "words"),
+    ("failure", "text"),
     [
         (httpx.ConnectError("refused"), "onec-bridge serve"),
         (httpx.ReadTimeout("waited"), "may have been placed"),
     ],
 )
-def test_an_absent_service_is_reported_with_what_to_do(failure: Exception, words: str) -> None:
+def test_an_absent_service_is_reported_with_what_to_do(failure: Exception, text: str) -> None:
     def fail(_: httpx.Request) -> httpx.Response:
         raise failure
 
     away = ServiceClient("::1", 8000, "", transport=httpx.MockTransport(fail))
 
-    with pytest.raises(ServiceUnreachable, match=words) as told:
+    with pytest.raises(ServiceUnreachable, match=text) as raised:
         away.place_call("205", "1")
 
-    assert "http://[::1]:8000" in str(told.value)
+    assert "http://[::1]:8000" in str(raised.value)

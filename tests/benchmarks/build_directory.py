@@ -1,4 +1,4 @@
-"""Child: builds a directory straight through the writer; tells seconds and its peak memory."""
+"""Child: builds a directory straight through the writer; reports seconds and its peak memory."""
 
 import time
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from pathlib import Path
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.domain.directory.entities import EntityKind
 from bridge.ports.stores.directory import EntitySync, SyncReport
-from tests.benchmarks.children import given, peak_mib, say
+from tests.benchmarks.children import given, peak_mib, send_message
 from tests.benchmarks.company import managers, partners
 
 
@@ -27,7 +27,9 @@ def main() -> None:
     store.close()
     seconds = time.perf_counter() - started
     size = sum(p.stat().st_size for p in path.parent.glob(path.name + "*"))
-    say(seconds=seconds, numbers=numbers, bytes=size, peak_mib=peak_mib(), before_mib=before)
+    send_message(
+        seconds=seconds, numbers=numbers, bytes=size, peak_mib=peak_mib(), before_mib=before
+    )
 
 
 if __name__ == "__main__":

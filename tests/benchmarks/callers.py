@@ -19,7 +19,7 @@ _TIMES = 80_000
 
 
 def plain_request(path: str, *, proof: str = "", keep_alive: bool = True) -> NextRequest:
-    """Give one request again and again; *proof* is a password of the administrator's."""
+    """Return one request again and again; *proof* is a password of the administrator's."""
     secret = f"authorization: Bearer {proof}\r\n" if proof else ""
     request = _get(path, secret, keep_alive=keep_alive)
     return lambda: request
@@ -28,7 +28,7 @@ def plain_request(path: str, *, proof: str = "", keep_alive: bool = True) -> Nex
 def routing_questions(
     number_of: Callable[[int], PhoneNumber], *, keep_alive: bool = True, first: int = 0
 ) -> NextRequest:
-    """Give questions of distinct callers at distinct times, none of them the same call twice."""
+    """Return questions of distinct callers at distinct times, none of them the same call twice."""
     count = first
     now = int(time.time())
     secret = f"authorization: Basic {_PAIR}\r\n"
@@ -45,7 +45,7 @@ def routing_questions(
 
 
 def pushed_event(code: str, call_ref: str, began: int, client: int, *, leg: str = "0") -> bytes:
-    """Give one event of the push: *client* is the how-manieth client, *leg* tells legs apart."""
+    """Return one event of the push: *client* and *leg* number the clients and legs."""
     inner = code == "3" or leg == "1"
     fields = {
         "event": code,

@@ -28,14 +28,14 @@ _PATIENCE_S = 60.0
 
 
 class ChildFailed(RuntimeError):
-    """The thing measured is broken; the end of what it said on stderr is told."""
+    """The thing measured is broken; the end of its stderr is shown."""
 
 
 class Child:
     """One running child, read line by line."""
 
     def __init__(self, module: str, spec: dict[str, Any]) -> None:
-        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `end`
+        self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `end`
         own = {k: v for k, v in os.environ.items() if not k.startswith("BRIDGE_")}
         self._process = subprocess.Popen(  # noqa: S603 - our own modules
             (sys.executable, "-m", f"tests.benchmarks.{module}"),
@@ -43,7 +43,7 @@ class Child:
             env=own,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._said,
+            stderr=self._stderr,
             text=True,
         )
         assert self._process.stdin is not None
@@ -51,18 +51,18 @@ class Child:
         self._process.stdin.flush()
 
     def line(self) -> dict[str, Any]:
-        """Read the next thing it says."""
+        """Read its next message."""
         assert self._process.stdout is not None
         text = self._process.stdout.readline()
         if not text:
             self._process.wait(_PATIENCE_S)
-            self._said.seek(0)
-            raise ChildFailed(self._said.read()[-3000:])
-        said: dict[str, Any] = json.loads(text)
-        return said
+            self._stderr.seek(0)
+            raise ChildFailed(self._stderr.read()[-3000:])
+        message: dict[str, Any] = json.loads(text)
+        return message
 
     def running(self) -> bool:
-        """Tell whether it still runs."""
+        """Return whether it still runs."""
         return self._process.poll() is None
 
     def end(self) -> None:
@@ -76,7 +76,7 @@ class Child:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
-        self._said.close()
+        self._stderr.close()
 
 
 @contextmanager
@@ -97,19 +97,19 @@ def run(module: str, **spec: Any) -> dict[str, Any]:
 
 # ---------------------------------------------------------------- the child's side
 def given() -> dict[str, Any]:
-    """Give what this process is to do; it is told once."""
+    """Return what this process is to do; it is sent once."""
     spec: dict[str, Any] = json.loads(sys.stdin.readline())
     return spec
 
 
-def say(**said: Any) -> None:
-    """Tell the parent one thing."""
-    sys.stdout.write(json.dumps(said) + "\n")
+def send_message(**message: Any) -> None:
+    """Send the parent one message."""
+    sys.stdout.write(json.dumps(message) + "\n")
     sys.stdout.flush()
 
 
 def peak_mib() -> float:
-    """Give this process's largest resident size so far."""
+    """Return this process's largest resident size so far."""
     status = Path("/proc/self/status")
     if status.exists():
         # Linux hands the parent's peak down through getrusage; this one begins with the program.
@@ -132,7 +132,7 @@ class _Server(uvicorn.Server):
 def serve(app: Any, *, lifespan: str = "on", bounded: bool = False) -> None:
     """Serve *app* on a free loopback port until the parent is gone.
 
-    *bounded*: held to the limits of `onec-bridge serve`; else as uvicorn does by itself.
+    *bounded*: with the limits of `onec-bridge serve`; else as uvicorn does by itself.
     """
     connections = ConnectionRegistry(ConnectionLimits(), time.monotonic)
     config = uvicorn.Config(
@@ -141,14 +141,14 @@ def serve(app: Any, *, lifespan: str = "on", bounded: bool = False) -> None:
         port=0,
         loop="uvloop",
         http=protocol_for(connections) if bounded else "httptools",
-        lifespan=lifespan,  # type: ignore[arg-type]  # a literal in uvicorn's words
+        lifespan=lifespan,  # type: ignore[arg-type]  # a literal of uvicorn's
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=5,
     )
-    server = _Server(config, lambda port: say(port=port))
+    server = _Server(config, lambda port: send_message(port=port))
 
     def wait_for_parent() -> None:
         sys.stdin.read()

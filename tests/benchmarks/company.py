@@ -16,18 +16,18 @@ _FORM = ("ООО", "АО", "ПАО", "ИП")
 
 
 def ref_of(kind: int, count: int) -> Ref:
-    """Give the reference of the *count*-th object of a kind."""
+    """Return the reference of the *count*-th object of a kind."""
     scattered = (count * 2_654_435_761 + kind) % (1 << 32)
     return Ref(f"{scattered:08x}-0000-4000-8{kind:03x}-{count:012x}")
 
 
 def number_of(count: int) -> PhoneNumber:
-    """Give the *count*-th number: a Russian mobile, scattered over the whole range."""
+    """Return the *count*-th number: a Russian mobile, scattered over the whole range."""
     return PhoneNumber(79_000_000_000 + (count * _SCATTER + 12_345) % 1_000_000_000)
 
 
 def version_of(count: int) -> Version:
-    """Give a version as 1C writes it: eight bytes in base64."""
+    """Return a version as 1C writes it: eight bytes in base64."""
     return Version(f"AAAA{count:07d}=")
 
 

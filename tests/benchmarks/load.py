@@ -36,12 +36,12 @@ class Run:
         return self.answered / self.seconds
 
     def ms(self, share: float) -> float:
-        """Give a percentile of the latency."""
+        """Return a percentile of the latency."""
         return percentile(self.latencies, share)
 
 
 class _Caller(asyncio.Protocol):
-    """One connection: sends, waits for the whole answer, tells, and is told to go on."""
+    """One connection: sends, waits for the whole answer, reports, and is resumed."""
 
     def __init__(self, ready: Callable[["_Caller"], None], run: Run) -> None:
         self._ready = ready
@@ -121,7 +121,7 @@ async def new_connections(port: int, request: NextRequest, lanes: int, seconds: 
     started = time.perf_counter()
     end = started + seconds
 
-    async def lane() -> None:
+    async def connection() -> None:
         while (since := time.perf_counter()) < end:
             asked = False
 
@@ -138,7 +138,9 @@ async def new_connections(port: int, request: NextRequest, lanes: int, seconds: 
             )
             await caller.lost
 
-    await asyncio.wait_for(asyncio.gather(*(lane() for _ in range(lanes))), seconds + _PATIENCE_S)
+    await asyncio.wait_for(
+        asyncio.gather(*(connection() for _ in range(lanes))), seconds + _PATIENCE_S
+    )
     run.seconds = time.perf_counter() - started
     return run
 

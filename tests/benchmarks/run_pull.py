@@ -21,7 +21,7 @@ from bridge.domain.phone.phone import PhoneRules
 from bridge.lab.onec.simulator import DEFAULT_PASSWORD, DEFAULT_USER
 from bridge.ports.onec import DirectoryObject, Listing
 from bridge.services.sync.pull import DirectoryPull, PullRules
-from tests.benchmarks.children import given, peak_mib, say
+from tests.benchmarks.children import given, peak_mib, send_message
 
 CONCURRENCY = 2
 
@@ -42,7 +42,7 @@ class Stages:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def timed(self, name: str) -> Iterator[None]:
         started = time.perf_counter()
         try:
             yield
@@ -62,7 +62,7 @@ class TimedSource:
         self.aclose = source.aclose
 
     async def listing(self, kind: EntityKind, known_fingerprint: str = "") -> Listing:
-        with self._stages.stage("listing"):
+        with self._stages.timed("listing"):
             return await self._source.listing(kind, known_fingerprint)
 
     async def fetch(
@@ -71,7 +71,7 @@ class TimedSource:
         batches = aiter(self._source.fetch(kind, refs, listed))
         while True:
             try:
-                with self._stages.stage("fetch, decode, convert"):
+                with self._stages.timed("fetch, decode, convert"):
                     batch = await anext(batches)
             except StopAsyncIteration:
                 return
@@ -88,12 +88,12 @@ class TimedRun:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._run, name)
 
-    def put(self, kind: EntityKind, nouns: Iterable[DirectoryObject]) -> None:
-        with self._stages.stage("documents, names"):
-            self._run.put(kind, nouns)
+    def put(self, kind: EntityKind, objects: Iterable[DirectoryObject]) -> None:
+        with self._stages.timed("documents, names"):
+            self._run.put(kind, objects)
 
     def reindex(self) -> int:
-        with self._stages.stage("cards, indexes"):
+        with self._stages.timed("cards, indexes"):
             numbers: int = self._run.reindex()
             return numbers
 
@@ -117,12 +117,12 @@ class TimedStore:
         except BaseException as error:
             inner.__exit__(type(error), error, error.__traceback__)
             raise
-        with self._stages.stage("commit"):
+        with self._stages.timed("commit"):
             inner.__exit__(None, None, None)
 
 
 async def pull(port: int, path: Path, *, full: bool) -> None:
-    """Run one pull and tell how it went."""
+    """Run one pull and return how it went."""
     stages = Stages()
     started = time.perf_counter()
     config = ODataConfig(
@@ -148,7 +148,7 @@ async def pull(port: int, path: Path, *, full: bool) -> None:
     report = await run.run(store.report())
     store.close()
     await source.aclose()
-    say(
+    send_message(
         seconds=time.perf_counter() - started,
         numbers=report.numbers,
         changed=report.changed,
@@ -174,7 +174,7 @@ async def download(port: int, urls: Sequence[str]) -> None:
         base_url=f"http://127.0.0.1:{port}", auth=credentials, trust_env=False, timeout=60
     ) as client:
 
-        async def lane() -> None:
+        async def reader() -> None:
             nonlocal rows
             for url in waiting:
                 answer = await client.get(url)
@@ -182,8 +182,8 @@ async def download(port: int, urls: Sequence[str]) -> None:
                 if answer.headers["content-type"].startswith("application/json"):
                     rows += len(orjson.loads(answer.content).get("value", ()))
 
-        await asyncio.gather(*(lane() for _ in range(CONCURRENCY)))
-    say(seconds=time.perf_counter() - started, rows=rows, peak_mib=peak_mib())
+        await asyncio.gather(*(reader() for _ in range(CONCURRENCY)))
+    send_message(seconds=time.perf_counter() - started, rows=rows, peak_mib=peak_mib())
 
 
 def main() -> None:

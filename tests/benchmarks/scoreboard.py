@@ -61,7 +61,7 @@ class Scoreboard:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """Give the value that *share* of *values* do not exceed."""
+    """Return the value that *share* of *values* do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 

@@ -3,7 +3,7 @@
 from bridge.lab.onec.app import create_onec_app
 from bridge.lab.onec.company.compose import compose_infobase
 from bridge.lab.onec.simulator import OneCLab
-from tests.benchmarks.children import given, say, serve
+from tests.benchmarks.children import given, send_message, serve
 
 
 def main() -> None:
@@ -12,7 +12,7 @@ def main() -> None:
     partner = lab.add_partner(
         "Переходящий", manager=users[MANAGERS[0]], phone="+7 (903) 000-00-01", e164=f"+{NUMBER}"
     )
-    say(
+    send_message(
         users=users,
         partner=partner,
         environment={

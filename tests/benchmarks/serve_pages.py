@@ -43,7 +43,7 @@ class Pages:
                 self.page(bodies=bodies, skip=skip, top=top)
 
     def page(self, *, bodies: bool, skip: int, top: int) -> bytes:
-        """Give a page; composed once."""
+        """Return a page; composed once."""
         found = self._ready.get((bodies, skip, top))
         if found is None:
             rows = self._bodies if bodies else self._listing
@@ -77,8 +77,8 @@ def _row(at: int, manager: str) -> dict[str, object]:
             "НомерТелефона": "",
         }
     )
-    street = f"117{at % 1000:03d}, Москва г, Композиторская ул, дом {at % 90}, офис {at % 400}"
-    lines.append({"Тип": "Адрес", "Представление": street, "НомерТелефона": ""})
+    server = f"117{at % 1000:03d}, Москва г, Композиторская ул, дом {at % 90}, офис {at % 400}"
+    lines.append({"Тип": "Адрес", "Представление": server, "НомерТелефона": ""})
     return {
         "Ref_Key": ref_of(2, at),
         "DataVersion": version_of(at),

@@ -31,7 +31,7 @@ PARTNERS = 20_000
 DESKS = 1_000
 RATE = 200.0
 LENGTH_S = 5.0
-SETTLE_S = 2.0
+WARM_UP_S = 2.0
 REPEATS = 5
 GOAL = 2.0
 
@@ -39,7 +39,7 @@ OPEN_DESKS = 20
 RINGS = 100
 GOAL_P50_MS, GOAL_P95_MS = 150.0, 400.0
 
-#: Tells when a card was painted: at the second frame behind its place in the document.
+#: Records when a card was painted: at the second frame behind its place in the document.
 _WATCH = """
 window.painted = {};
 new MutationObserver((changes) => {
@@ -77,8 +77,8 @@ def test_callers_do_not_feel_a_thousand_desks(board: Scoreboard, hook_data: Path
     ratio = median(b.ms(0.99) / a.ms(0.99) for a, b in zip(alone, among, strict=True))
     board.score(
         f"hook at {RATE:.0f} calls/s with {DESKS:,} desks open",
-        floor=f"none open: {_words(alone)}",
-        subject=_words(among),
+        floor=f"none open: {_summary(alone)}",
+        subject=_summary(among),
         ratio=ratio,
         goal=f"p99 ≤ {GOAL:g} × without",
         reached=ratio <= GOAL,
@@ -89,13 +89,13 @@ async def _ask(port: int, seconds: float, *, desks: int, first: int) -> Run:
     async with _desks(port, desks):
         questions = routing_questions(number_of, first=first)
         # What the opening and closing of desks left to do is no part of either side.
-        await open_loop(port, questions, RATE, lambda so_far: so_far < SETTLE_S)
+        await open_loop(port, questions, RATE, lambda so_far: so_far < WARM_UP_S)
         return await open_loop(port, questions, RATE, lambda so_far: so_far < seconds)
 
 
 @asynccontextmanager
 async def _desks(port: int, count: int) -> AsyncIterator[None]:
-    """Keep so many desks of telephones that nobody calls; what they are told is read."""
+    """Keep so many desks of telephones that nobody calls; what they get is read."""
     writers = []
     readers = []
     for desk in range(count):
@@ -170,6 +170,6 @@ async def _paint(port: int) -> list[float]:
     return waits
 
 
-def _words(runs: list[Run]) -> str:
+def _summary(runs: list[Run]) -> str:
     p50, p99 = (median(run.ms(share) for run in runs) for share in (0.5, 0.99))
     return f"p50 {p50:.2f}, p99 {p99:.2f}, max {max(max(r.latencies) for r in runs):.1f} ms"

@@ -1,4 +1,4 @@
-"""Events of the PBX: as many as a large cabinet sends, each durable; and how soon a page hears."""
+"""Events of the PBX: as many as a large cabinet sends, each durable, and soon on a page."""
 
 import asyncio
 import json
@@ -36,24 +36,24 @@ def test_events_come_as_fast_as_a_large_cabinet_sends_them(
     ):
         port, floor_port = hook.line()["port"], const.line()["port"]
         run = uvloop.run(_storm(port))
-        floor, heard = uvloop.run(_pushes(port, floor_port))
+        floor, latencies = uvloop.run(_pushes(port, floor_port))
     sent = run.answered + PUSHES
 
-    kept, told, calls, alike = asyncio.run(_count(tmp_path / "ledger.db"))
+    kept, applied, calls, alike = asyncio.run(_count(tmp_path / "ledger.db"))
 
     assert run.refused == 0
-    assert kept == told == sent
+    assert kept == applied == sent
     assert calls == alike
     board.note(
         f"events: {run.answered:,} at {run.rate:.0f} /s, each durable and told to its call; "
         f"acknowledged p50 {run.ms(0.5):.2f}, p99 {run.ms(0.99):.2f} ms; "
         f"{calls:,} calls, none lost or doubled"
     )
-    ratio = median(heard) / floor
+    ratio = median(latencies) / floor
     board.score(
         "event → the page hears of its call (SSE), p50",
         floor=f"constant request {floor:.2f} ms",
-        subject=f"p50 {median(heard):.2f}, p95 {percentile(heard, 0.95):.2f} ms",
+        subject=f"p50 {median(latencies):.2f}, p95 {percentile(latencies, 0.95):.2f} ms",
         ratio=ratio,
         goal=f"≤ {GOAL:g} ×",
         reached=ratio <= GOAL,
@@ -72,13 +72,13 @@ async def _storm(port: int) -> Run:
 
 
 async def _pushes(port: int, floor_port: int) -> tuple[float, list[float]]:
-    """Give the p50 of a constant request, and how long each event took to a listening page."""
+    """Return the p50 of a constant request, and how long each event took to a listening page."""
     floor = await closed_loop(floor_port, plain_request("/const"), 1, 1.0)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(plain_request("/api/v1/stream?kind=call_changed", proof=ADMIN_PASSWORD)())
     await reader.readuntil(b"retry:")
     pushes_r, pushes_w = await asyncio.open_connection("127.0.0.1", port)
-    heard: list[float] = []
+    latencies: list[float] = []
     began = int(time.time())
     for at in range(PUSHES):
         sent = time.perf_counter()
@@ -87,19 +87,19 @@ async def _pushes(port: int, floor_port: int) -> tuple[float, list[float]]:
             line = await reader.readline()
             if line.startswith(b"data: ") and json.loads(line[6:]).get("key"):
                 break
-        heard.append((time.perf_counter() - sent) * 1e3)
+        latencies.append((time.perf_counter() - sent) * 1e3)
         await pushes_r.readuntil(b"true}")
     for end in (writer, pushes_w):
         end.close()
         await end.wait_closed()
-    return floor.ms(0.5), heard
+    return floor.ms(0.5), latencies
 
 
 async def _count(path: Path) -> tuple[int, int, int, int]:
-    """Give the events kept, those told, the calls, and the PBX's ids among them."""
+    """Return the events kept, those applied, the calls, and the PBX's ids among them."""
     ledger = SqliteLedger.open(path, lambda: datetime.now(UTC), as_guest=True)
     calls = await ledger.calls_since(datetime.now(UTC) - timedelta(days=1))
-    told = sum([len(await ledger.events_of_call(call.key)) for call in calls])
+    applied = sum([len(await ledger.events_of_call(call.key)) for call in calls])
     left = len(await ledger.unapplied_events(10**6))
     await ledger.close()
-    return told + left, told, len(calls), len({call.state.call_ref for call in calls})
+    return applied + left, applied, len(calls), len({call.state.call_ref for call in calls})

@@ -60,16 +60,16 @@ def test_the_hook_keeps_up_with_a_constant_endpoint(board: Scoreboard, tmp_path:
                         answered += run.answered
                         first += run.answered + CONNECTIONS
 
-    recorded, owed = asyncio.run(_count(tmp_path / "ledger.db"))
-    assert recorded == owed == answered
+    recorded, entries = asyncio.run(_count(tmp_path / "ledger.db"))
+    assert recorded == entries == answered
     for load in LOADS:
         floor, subject = runs[load, "const"][1:], runs[load, "hook"][1:]
         ratio = median(s.rate / f.rate for s, f in zip(subject, floor, strict=True))
         main = load == LOADS[0]
         board.score(
             f"hook, durable record, {load}",
-            floor=_words(floor),
-            subject=_words(subject),
+            floor=_summary(floor),
+            subject=_summary(subject),
             ratio=ratio,
             goal=f"≥ {GOAL:g} of a constant endpoint" if main else "",
             reached=ratio >= GOAL if main else None,
@@ -85,7 +85,7 @@ async def _load(load: str, port: int, request: NextRequest) -> Run:
     return await new_connections(port, request, 2, SECONDS / 2)
 
 
-def _words(runs: list[Run]) -> str:
+def _summary(runs: list[Run]) -> str:
     rate = spread([run.rate for run in runs], "{:.0f}")
     p50 = median(run.ms(0.5) for run in runs)
     p99 = median(run.ms(0.99) for run in runs)
@@ -97,5 +97,5 @@ async def _count(path: Path) -> tuple[int, int]:
     counts = await ledger.count_entries()
     calls = await ledger.calls_since(datetime.now(UTC) - timedelta(days=1))
     await ledger.close()
-    owed = counts.due + counts.sending + counts.dead + counts.delivered
-    return len({call.key for call in calls}), owed
+    entries = counts.due + counts.sending + counts.dead + counts.delivered
+    return len({call.key for call in calls}), entries

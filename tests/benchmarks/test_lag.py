@@ -35,8 +35,8 @@ MEMORY_GOAL_MIB = 1024
 class Watch:
     """Moves a partner in 1C and asks the service until it says so."""
 
-    def __init__(self, told: dict[str, object], onec: int, bridge: int) -> None:
-        self._told = told
+    def __init__(self, published: dict[str, object], onec: int, bridge: int) -> None:
+        self._published = published
         self._lab = httpx.Client(base_url=f"http://127.0.0.1:{onec}/_lab", trust_env=False)
         self._bridge = httpx.Client(
             base_url=f"http://127.0.0.1:{bridge}", auth=(HOOK_USER, HOOK_PASSWORD), trust_env=False
@@ -60,8 +60,8 @@ class Watch:
 
     def move(self, extension: str) -> None:
         """Give the partner to the manager with *extension*."""
-        users: dict[str, str] = self._told["users"]  # type: ignore[assignment]
-        change = {"partner_ref": self._told["partner"], "user_ref": users[extension]}
+        users: dict[str, str] = self._published["users"]  # type: ignore[assignment]
+        change = {"partner_ref": self._published["partner"], "user_ref": users[extension]}
         self._lab.post("/world/move-manager", json=change).raise_for_status()
 
     def close(self) -> None:
@@ -69,20 +69,22 @@ class Watch:
         self._bridge.close()
 
 
-def test_a_manager_moved_in_1c_is_told_within_seconds(board: Scoreboard, tmp_path: Path) -> None:
+def test_a_manager_moved_in_1c_is_answered_within_seconds(
+    board: Scoreboard, tmp_path: Path
+) -> None:
     with children.child("serve_lab", partners=COMPANY) as onec:
-        told = onec.line()
+        lab = onec.line()
         port = onec.line()["port"]
         environment = {
-            **told["environment"],
-            "BRIDGE_ONEC_URL": f"http://127.0.0.1:{port}{told['publication']}",
+            **lab["environment"],
+            "BRIDGE_ONEC_URL": f"http://127.0.0.1:{port}{lab['publication']}",
             "BRIDGE_HOOK_USER": HOOK_USER,
             "BRIDGE_HOOK_PASSWORD": HOOK_PASSWORD,
             "BRIDGE_DATA_DIR": str(tmp_path),
             "BRIDGE_SYNC_INTERVAL_S": str(INTERVAL_S),
         }
         with children.child("serve_bridge", environment=environment) as bridge:
-            watch = Watch(told, port, bridge.line()["port"])
+            watch = Watch(lab, port, bridge.line()["port"])
             watch.until(MANAGERS[0])
             lags: list[float] = []
             for move in range(MOVES):

@@ -71,13 +71,13 @@ def test_callers_that_wait_together_share_a_commit(board: Scoreboard, tmp_path: 
             for waiting in WAITING:
                 each = TOGETHER // 4 if waiting == 1 else TOGETHER // waiting
 
-                async def lane(theirs: list[PhoneCall]) -> None:
+                async def writer(theirs: list[PhoneCall]) -> None:
                     for call in theirs:
                         await _record(ledger, call)
 
                 lanes = [list(islice(calls, each)) for _ in range(waiting)]
                 started = time.perf_counter()
-                await asyncio.gather(*map(lane, lanes))
+                await asyncio.gather(*map(writer, lanes))
                 rates[waiting].append(each * waiting / (time.perf_counter() - started))
         await ledger.close()
 

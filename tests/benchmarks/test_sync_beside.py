@@ -57,8 +57,8 @@ def test_callers_do_not_feel_a_sync(board: Scoreboard, tmp_path: Path, *, first:
     how = "for the first time" if first else "all of them anew"
     board.score(
         f"hook at {RATE:.0f} calls/s while {PARTNERS:,} partners are synced beside it, {how}",
-        floor=f"idle {_words(idle)}",
-        subject=_words(busy),
+        floor=f"idle {_summary(idle)}",
+        subject=_summary(busy),
         ratio=ratio,
         goal=f"p99 ≤ {GOAL:g} × idle",
         reached=ratio <= GOAL,
@@ -74,6 +74,6 @@ def _for(seconds: float) -> Callable[[float], bool]:
     return lambda so_far: so_far < seconds
 
 
-def _words(runs: list[Run]) -> str:
+def _summary(runs: list[Run]) -> str:
     p50, p99 = (median(run.ms(share) for run in runs) for share in (0.5, 0.99))
     return f"p50 {p50:.2f}, p99 {p99:.2f}, max {max(max(r.latencies) for r in runs):.1f} ms"

@@ -331,19 +331,19 @@ async def test_age_deletes_what_is_done_and_nothing_that_is_pending(ledger: Ledg
 async def test_events_go_with_their_call_and_never_before_they_are_applied(ledger: Ledger) -> None:
     await add_entries(ledger, "owed", at=OLD)
     await ledger.record_call(call("done", OLD), None)
-    told = [RawEvent("sipuni", OLD, (("n", key),)) for key in ("owed", "done", "")]
-    untold = RawEvent("sipuni", OLD, (("n", "untold"),))
+    applied = [RawEvent("sipuni", OLD, (("n", key),)) for key in ("owed", "done", "")]
+    unapplied = RawEvent("sipuni", OLD, (("n", "untold"),))
     await ledger.apply_change(
-        LedgerChange(new_events=tuple(zip(told, ("owed", "done", ""), strict=True)))
+        LedgerChange(new_events=tuple(zip(applied, ("owed", "done", ""), strict=True)))
     )
-    await ledger.record_event(untold)
+    await ledger.record_event(unapplied)
 
     forgotten = await ledger.delete_older_than(NOW - DAY)
 
     assert forgotten == DeletedRecords(calls=1, events=2, kept=1)
-    assert await ledger.events_of_call("owed") == [told[0]]
+    assert await ledger.events_of_call("owed") == [applied[0]]
     assert await ledger.events_of_call("done") == []
-    assert [raw for _, raw in await ledger.unapplied_events(10)] == [untold]
+    assert [raw for _, raw in await ledger.unapplied_events(10)] == [unapplied]
 
 
 async def test_the_last_talk_is_deleted_by_age_and_an_operators_choice_is_not(
@@ -395,14 +395,14 @@ async def test_entries_of_before_a_step_back_are_not_taken_for_fresh(ledger: Led
 async def test_waiting_entries_are_rescheduled_and_no_others(ledger: Ledger) -> None:
     rules, year = DeliveryRules(), timedelta(days=365)
     await add_entries(ledger, "due", "waits", "doubt", "verify", "sent", "done", "later")
-    settled = replace(entry_of("done"), state=EntryState.DELIVERED, delivered_at=NOW)
+    delivered = replace(entry_of("done"), state=EntryState.DELIVERED, delivered_at=NOW)
     doubt = replace(entry_of("doubt"), attempts=1, maybe_sent_at=NOW - year)
     verify = replace(
         entry_of("verify"), stage=DeliveryStage.VERIFY, due_at=NOW + year, verify_at=NOW + year
     )
     postponed = replace(entry_of("later"), stage=DeliveryStage.REMINDER, due_at=NOW + year)
     waits = replace(entry_of("waits"), attempts=3, due_at=NOW + year)
-    for entry in (settled, doubt, verify, postponed, waits, sending("sent")):
+    for entry in (delivered, doubt, verify, postponed, waits, sending("sent")):
         await ledger.save_entry(entry)
 
     assert await ledger.reschedule_entries(NOW, rules) == 3
@@ -412,7 +412,7 @@ async def test_waiting_entries_are_rescheduled_and_no_others(ledger: Ledger) -> 
     assert found["waits"].due_at == NOW + timedelta(seconds=10)
     assert found["doubt"].maybe_sent_at == NOW
     assert found["verify"].due_at == found["verify"].verify_at == NOW + rules.verify_after
-    assert (found["sent"], found["done"], found["later"]) == (sending("sent"), settled, postponed)
+    assert (found["sent"], found["done"], found["later"]) == (sending("sent"), delivered, postponed)
     assert await ledger.reschedule_entries(NOW, rules) == 0
 
 

@@ -1,4 +1,4 @@
-"""What orders of calls rely on, held by the fake and by the following of calls over the ledger."""
+"""What orders of calls rely on, kept by the fake and by the following of calls over the ledger."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -23,7 +23,7 @@ from tests.support.fakes.orders import MemoryOrderStore
 
 pytestmark = pytest.mark.anyio
 
-#: Gives the book as it stands, after a restart too.
+#: Opens the store as it stands, after a restart too.
 Opened = Callable[[], Awaitable[OrderStore]]
 
 
@@ -54,15 +54,15 @@ async def on_disk(folder: Path) -> AsyncIterator[Opened]:
 
 @pytest.fixture(params=[in_memory, on_disk])
 async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opened]:
-    async with request.param(tmp_path) as door:
-        yield door
+    async with request.param(tmp_path) as store:
+        yield store
 
 
 def ordered(
     key: str = "k1", *, number: PhoneNumber | None = b.NUMBER, seconds: int = 0, **order: Any
 ) -> PhoneCall:
     at = b.NOON - timedelta(seconds=seconds)
-    wish = replace(CallOrder(key, "205", number, at), **order)
+    ordered_call = replace(CallOrder(key, "205", number, at), **order)
     return PhoneCall(
         key=key,
         provider="sipuni",
@@ -74,7 +74,7 @@ def ordered(
         decision=b.decision(),
         has_question=False,
         placed_by="205",
-        order=wish,
+        order=ordered_call,
     )
 
 
@@ -131,12 +131,12 @@ async def test_the_outcome_of_an_order_that_is_not_there_changes_nothing(opened:
 
 
 async def test_a_document_without_a_number_is_kept_too(opened: Opened) -> None:
-    wish = ordered(number=None, document=b.ref("document"))
-    await (await opened()).add_order(wish)
-    assert wish.order is not None
-    refused = replace(wish.order, state=OrderState.REFUSED, reason="no number")
+    ordered_call = ordered(number=None, document=b.ref("document"))
+    await (await opened()).add_order(ordered_call)
+    assert ordered_call.order is not None
+    refused = replace(ordered_call.order, state=OrderState.REFUSED, reason="no number")
     await (await opened()).save_order("k1", refused)
 
-    standing = await (await opened()).add_order(wish)
+    standing = await (await opened()).add_order(ordered_call)
 
     assert standing.order == refused

@@ -55,7 +55,7 @@ def test_a_try_that_fails_begins_another_rest() -> None:
     assert breaker.allows(end + REST_S)
 
 
-def test_a_try_of_which_nothing_is_heard_is_followed_by_another() -> None:
+def test_a_trial_without_a_result_is_followed_by_another() -> None:
     end = NOW + REST_S
 
     assert failing(FAILURES_TO_OPEN).with_trial(end).allows(end + REST_S)

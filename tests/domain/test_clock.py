@@ -89,7 +89,7 @@ def test_at_a_start_only_a_clock_behind_an_earlier_run_contradicts() -> None:
     assert (behind.is_off, behind.off, behind.at_least) == (True, -3 * HOUR, True)
 
 
-def test_the_words_say_by_how_much_and_which_way() -> None:
+def test_the_message_says_by_how_much_and_which_way() -> None:
     back = state_after(BEGUN, reading(-3 * HOUR, 0))
     ahead = state_after(BEGUN, reading(timedelta(days=365, hours=2), 0))
     start = state_at_start(reading(timedelta(0), 0), NOON + timedelta(minutes=10, seconds=5))
@@ -107,15 +107,15 @@ def test_a_moment_from_the_future_proves_nothing() -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_proof_ages_by_the_time_that_passes(step: timedelta) -> None:
-    told = reading(timedelta(0), 0)
+    proof = reading(timedelta(0), 0)
 
-    assert age_of(NOON - HOUR, told, reading(step, 60)) == HOUR + timedelta(minutes=1)
+    assert age_of(NOON - HOUR, proof, reading(step, 60)) == HOUR + timedelta(minutes=1)
 
 
 def test_a_proof_from_the_future_has_no_age_until_the_clock_is_behind_it() -> None:
-    told = reading(timedelta(0), 0)
+    proof = reading(timedelta(0), 0)
 
-    assert age_of(NOON + 3 * HOUR, told, reading(HOUR, 3600)) is None
-    assert age_of(NOON + 3 * HOUR, told, reading(5 * HOUR, 60)) == 2 * HOUR
+    assert age_of(NOON + 3 * HOUR, proof, reading(HOUR, 3600)) is None
+    assert age_of(NOON + 3 * HOUR, proof, reading(5 * HOUR, 60)) == 2 * HOUR
     # Nobody put the clock right, it only went on: at least this process knows that time passed.
-    assert age_of(NOON + 3 * HOUR, told, reading(3 * HOUR, 10_800)) == 3 * HOUR
+    assert age_of(NOON + 3 * HOUR, proof, reading(3 * HOUR, 10_800)) == 3 * HOUR

@@ -5,7 +5,7 @@ from playwright.async_api import Page
 
 
 async def serious_faults(page: Page) -> list[str]:
-    """Give what would shut somebody out: faults that axe calls serious or critical."""
+    """Return what would shut somebody out: faults that axe calls serious or critical."""
     found = (await Axe().run(page)).response["violations"]
     return [
         f"{fault['id']}: {fault['nodes'][0]['html']} {fault['nodes'][0]['failureSummary']}"

@@ -34,7 +34,7 @@ ARGUMENTS = ("--no-sandbox", "--disable-dev-shm-usage")
 
 
 def find_browser() -> str | None:
-    """Give the path of a Chromium or Chrome; None when there is none."""
+    """Return the path of a Chromium or Chrome; None when there is none."""
     named = os.environ.get("TEST_BROWSER")
     if named:
         return named
@@ -43,7 +43,7 @@ def find_browser() -> str | None:
 
 
 if __name__ == "__main__":
-    # For .ci/run: tells where the browser is, or fails.
+    # For .ci/run: prints where the browser is, or fails.
     browser = find_browser()
     sys.stdout.write(f"{browser or 'there is none'}\n")
     sys.exit(browser is None)

@@ -1,4 +1,4 @@
-"""A house with desks in it that listens on a port of loopback, and the browser's windows on it."""
+"""The application with desks on a port of loopback, and the browser's windows on it."""
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -31,7 +31,8 @@ from tests.support.builders import (
     rows,
 )
 from tests.support.fakes.order_button import FakeOriginator
-from tests.web.web_fixture import ADMIN, DirectoryInMemory, WebFixture
+from tests.web.services_in_memory import DirectoryInMemory
+from tests.web.web_fixture import ADMIN, WebFixture
 
 ANNA, BORIS = manager("Анна Петрова", "205"), manager("Борис Орлов", "207")
 ROMASHKA = partner(phones=("+7 (495) 123-45-67",))
@@ -44,11 +45,11 @@ IVANOV = contact()
 class SearchableDirectory(DirectoryInMemory):
     """Searches the names it knows."""
 
-    nouns: Sequence[PhoneOwner | Manager] = (IVANOV, ROMASHKA, LUTIK, ANNA, BORIS)
+    objects: Sequence[PhoneOwner | Manager] = (IVANOV, ROMASHKA, LUTIK, ANNA, BORIS)
 
     def find_by_name(self, text: str, limit: int = 20) -> Sequence[PhoneOwner | Manager]:
-        wanted = text.casefold()
-        return [noun for noun in self.nouns if wanted in noun.name.casefold()][:limit]
+        needle = text.casefold()
+        return [one for one in self.objects if needle in one.name.casefold()][:limit]
 
     def partner(self, ref: Ref) -> Partner | None:
         return next((p for p in (ROMASHKA, LUTIK) if p.ref == ref), None)
@@ -60,10 +61,10 @@ def link_of(kind: object, ref: Ref) -> str:
 
 @dataclass
 class DeskFixture(WebFixture):
-    """The house of the street's tests, on the real clock and with everything a desk needs."""
+    """The application of the browser tests, on the real clock and with all that a desk needs."""
 
     directory: DirectoryInMemory = field(default_factory=SearchableDirectory)
-    life: int = 0
+    process_number: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,21 +72,21 @@ class DeskFixture(WebFixture):
         self.directory.cards[NUMBER] = card(IVANOV, LUTIK, partners=[ROMASHKA, LUTIK])
         self.orders = FakeOriginator(self.clock)
         self.call_ordering = self.orders
-        self.owed_calls: dict[str, MissedCall] = {}
+        self.missed_calls: dict[str, MissedCall] = {}
         self.restart()
 
     def clock(self) -> datetime:
         return datetime.now(UTC)
 
     def restart(self) -> None:
-        """Begin another life: what was only remembered is gone, what was recorded is not."""
-        self.life += 1
-        board = DeskCalls(f"life{self.life}", self.clock)
+        """Begin another process: what was only remembered is gone, what was recorded is not."""
+        self.process_number += 1
+        board = DeskCalls(f"life{self.process_number}", self.clock)
         self.desk_state = DeskState(board, MissedCallList(board, self.directory.managers), link_of)
-        self.desk_state.load(self.ledger.stored.values(), self.owed_calls.values())
+        self.desk_state.load(self.ledger.stored.values(), self.missed_calls.values())
 
     def show(self, call: PhoneCall) -> None:
-        """Record *call* as it is now, and tell the desks."""
+        """Record *call* as it is now, and publish it to the desks."""
         known = call.key in self.ledger.stored
         self.ledger.stored[call.key] = call
         self.desk_state.publish(CallChanged(call) if known else CallRecorded(call))
@@ -112,9 +113,9 @@ class DeskFixture(WebFixture):
         """Let *caller* ring at everybody's telephone."""
         return self.change(self.ring(caller), rung_extensions=("205", "207"))
 
-    def change(self, call: PhoneCall, **life: Any) -> PhoneCall:
-        """Let the life of *call* go on."""
-        changed = replace(call, state=replace(call.state, **life))
+    def change(self, call: PhoneCall, **process_number: Any) -> PhoneCall:
+        """Let *call* go on."""
+        changed = replace(call, state=replace(call.state, **process_number))
         self.show(changed)
         return changed
 
@@ -139,10 +140,10 @@ class DeskFixture(WebFixture):
         return self.change(call, disposition=Disposition.MISSED, ended_at=self.clock())
 
     def miss_call(self, call: PhoneCall, calls: int = 2) -> MissedCall:
-        """Let a missed call be a debt of Anna's."""
+        """Let *call* be a missed call of Anna's."""
         number = call.caller.number
         assert number is not None
-        debt = MissedCall(
+        missed_call = MissedCall(
             key=call.key,
             client=call.client_key,
             name="Иванов Пётр (ООО Ромашка)",
@@ -153,16 +154,16 @@ class DeskFixture(WebFixture):
             opened_at=self.clock() - timedelta(minutes=7),
             last_missed_at=self.clock(),
         )
-        return self._publish(debt)
+        return self._publish(missed_call)
 
-    def close_missed_call(self, debt: MissedCall) -> MissedCall:
+    def close_missed_call(self, missed_call: MissedCall) -> MissedCall:
         """Let somebody have talked to the client."""
-        return self._publish(replace(debt, closed_at=self.clock()))
+        return self._publish(replace(missed_call, closed_at=self.clock()))
 
-    def _publish(self, debt: MissedCall) -> MissedCall:
-        self.owed_calls[debt.key] = debt
-        self.desk_state.publish(MissedCallChanged(debt))
-        return debt
+    def _publish(self, missed_call: MissedCall) -> MissedCall:
+        self.missed_calls[missed_call.key] = missed_call
+        self.desk_state.publish(MissedCallChanged(missed_call))
+        return missed_call
 
 
 class _Server(uvicorn.Server):
@@ -173,9 +174,9 @@ class _Server(uvicorn.Server):
 
 @dataclass
 class DeskServer:
-    """The house's port; it can go away and come back."""
+    """The application's port; it can go away and come back."""
 
-    house: DeskFixture
+    web: DeskFixture
     served: LoopbackServer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -192,33 +193,33 @@ class DeskServer:
         await self.served.start()
 
     async def close(self) -> None:
-        self.house.desk_state.calls.close()
-        self.house.event_feed.close()
+        self.web.desk_state.calls.close()
+        self.web.event_feed.close()
         await self.served.stop()
 
     def _server(self) -> uvicorn.Server:
         config = uvicorn.Config(
-            self.house.app(), log_config=None, access_log=False, lifespan="off", proxy_headers=False
+            self.web.app(), log_config=None, access_log=False, lifespan="off", proxy_headers=False
         )
         return _Server(config)
 
 
 @asynccontextmanager
-async def serve_desk(house: DeskFixture) -> AsyncIterator[DeskServer]:
-    """Serve *house* until the block ends."""
-    street = DeskServer(house)
-    await street.open()
+async def serve_desk(web: DeskFixture) -> AsyncIterator[DeskServer]:
+    """Serve *web* until the block ends."""
+    server = DeskServer(web)
+    await server.open()
     try:
-        yield street
+        yield server
     finally:
-        await street.close()
+        await server.close()
 
 
 @asynccontextmanager
 async def open_window(
     browser: Browser, *, known: bool = True, **options: Any
 ) -> AsyncIterator[BrowserContext]:
-    """Open a browser window; *known*: it is the administrator's, without his signing in.
+    """Open a browser window; *known*: it is the administrator's, without a sign-in.
 
     An error of a script, or a request to another host, fails the test.
     """

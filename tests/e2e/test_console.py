@@ -1,4 +1,4 @@
-"""The console in a real browser: sign-in, language, a call's story, a shrink that is accepted."""
+"""The console in a real browser: sign-in, language, a call's page, a shrink that is accepted."""
 
 from dataclasses import replace
 
@@ -27,31 +27,31 @@ PAGES = (
 
 
 async def test_the_administrator_signs_in_and_out(browser: Browser) -> None:
-    house = DeskFixture()
-    async with serve_desk(house) as street, open_window(browser, known=False) as context:
+    web = DeskFixture()
+    async with serve_desk(web) as server, open_window(browser, known=False) as context:
         page = await context.new_page()
-        await page.goto(f"{street.url}/console/calls")
-        door = page.get_by_role("region", name="Administrator")
+        await page.goto(f"{server.url}/console/calls")
+        form = page.get_by_role("region", name="Administrator")
 
-        await door.get_by_label("Password").fill("not this one")
-        await door.get_by_role("button", name="Open the console").click()
-        await expect(door.get_by_role("alert")).to_have_text("This is not the password.")
-        await door.get_by_label("Password").fill(ADMIN)
-        await door.get_by_role("button", name="Open the console").click()
+        await form.get_by_label("Password").fill("not this one")
+        await form.get_by_role("button", name="Open the console").click()
+        await expect(form.get_by_role("alert")).to_have_text("This is not the password.")
+        await form.get_by_label("Password").fill(ADMIN)
+        await form.get_by_role("button", name="Open the console").click()
 
-        await expect(page).to_have_url(f"{street.url}/console/calls")
+        await expect(page).to_have_url(f"{server.url}/console/calls")
         await page.get_by_role("button", name="Sign out").click()
         await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-        await page.goto(f"{street.url}/console/calls")
+        await page.goto(f"{server.url}/console/calls")
         await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
 async def test_a_manager_signs_in_by_his_name_in_1c_and_sits_at_his_desk(browser: Browser) -> None:
-    house = DeskFixture()
-    house.onec_sign_in.passwords = {ANNA.name: "her password"}
-    async with serve_desk(house) as street, open_window(browser, known=False) as context:
+    web = DeskFixture()
+    web.onec_sign_in.passwords = {ANNA.name: "her password"}
+    async with serve_desk(web) as server, open_window(browser, known=False) as context:
         page = await context.new_page()
-        await page.goto(f"{street.url}/desk")
+        await page.goto(f"{server.url}/desk")
         await page.get_by_label("Name in 1C").fill(ANNA.name)
         await page.get_by_label("Password in 1C").fill("wrong")
         await page.get_by_role("button", name="Open the desk").click()
@@ -63,56 +63,56 @@ async def test_a_manager_signs_in_by_his_name_in_1c_and_sits_at_his_desk(browser
         await expect(page.locator("#line.live")).to_be_visible()
         await expect(page.locator(".seat")).to_have_text("Анна Петрова, extension 205")
         await expect(page.get_by_role("link", name="Console")).to_have_count(0)
-        house.ring()
+        web.ring()
         await expect(page.locator("#running .ringing")).to_have_count(1)
 
 
 async def test_a_desk_whose_session_is_over_leads_to_the_sign_in(browser: Browser) -> None:
-    house = DeskFixture(heartbeat_s=0.5)
-    house.onec_sign_in.passwords = {ANNA.name: "her password"}
-    async with serve_desk(house) as street, open_window(browser, known=False) as context:
+    web = DeskFixture(heartbeat_s=0.5)
+    web.onec_sign_in.passwords = {ANNA.name: "her password"}
+    async with serve_desk(web) as server, open_window(browser, known=False) as context:
         page = await context.new_page()
-        await page.goto(f"{street.url}/desk")
+        await page.goto(f"{server.url}/desk")
         await page.get_by_label("Name in 1C").fill(ANNA.name)
         await page.get_by_label("Password in 1C").fill("her password")
         await page.get_by_role("button", name="Open the desk").click()
         await expect(page.locator("#line.live")).to_be_visible()
 
-        await house.audit.revoke(ANNA.ref)
-        await street.close()
-        house.restart()
-        await street.open()
+        await web.audit.revoke(ANNA.ref)
+        await server.close()
+        web.restart()
+        await server.open()
 
         await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
 async def test_the_language_is_switched_where_one_stands(browser: Browser) -> None:
-    house = DeskFixture()
-    async with serve_desk(house) as street, open_window(browser) as context:
+    web = DeskFixture()
+    async with serve_desk(web) as server, open_window(browser) as context:
         page = await context.new_page()
-        await page.goto(street.desk())
-        house.ring()
+        await page.goto(server.desk())
+        web.ring()
         await expect(page.locator(".badge")).to_have_text("Ringing")
 
         await page.get_by_role("button", name="Русский").click()
 
         await expect(page.get_by_role("heading", level=1)).to_have_text("Рабочее место")
         await expect(page.locator(".badge")).to_have_text("Звонит")
-        await expect(page).to_have_url(street.desk())
-        await page.goto(f"{street.url}/console/calls")
+        await expect(page).to_have_url(server.desk())
+        await page.goto(f"{server.url}/console/calls")
         await expect(page.locator("html")).to_have_attribute("lang", "ru")
         await page.get_by_role("button", name="English").click()
         await expect(page.locator("html")).to_have_attribute("lang", "en")
 
 
 async def test_a_call_is_replayed_on_todays_data(browser: Browser) -> None:
-    house = DeskFixture()
-    call = house.ring()
+    web = DeskFixture()
+    call = web.ring()
     elsewhere = replace(call.decision, targets=(Target("299", None, "Кто-то прежний"),))
-    house.show(replace(call, decision=elsewhere))
-    async with serve_desk(house) as street, open_window(browser) as context:
+    web.show(replace(call, decision=elsewhere))
+    async with serve_desk(web) as server, open_window(browser) as context:
         page = await context.new_page()
-        await page.goto(f"{street.url}/console/calls/{call.key}")
+        await page.goto(f"{server.url}/console/calls/{call.key}")
 
         await page.get_by_role("button", name="Check against current data").click()
 
@@ -122,38 +122,38 @@ async def test_a_call_is_replayed_on_todays_data(browser: Browser) -> None:
 
 
 async def test_a_shrink_is_accepted(browser: Browser) -> None:
-    house = DeskFixture()
+    web = DeskFixture()
     refused = Shrink("Catalog_Партнеры", 1000, 400)
-    house.sync_runs.append(SyncRun(house.clock(), 1.5, error="refused", refused=refused))
-    async with serve_desk(house) as street, open_window(browser) as context:
+    web.sync_runs.append(SyncRun(web.clock(), 1.5, error="refused", refused=refused))
+    async with serve_desk(web) as server, open_window(browser) as context:
         page = await context.new_page()
-        await page.goto(f"{street.url}/console/sync")
+        await page.goto(f"{server.url}/console/sync")
         await expect(page.get_by_text("600 rows will be forgotten")).to_be_hidden()
 
         await page.get_by_text("1C is right, the rows are gone…").click()
         await page.get_by_role("button", name="Yes, accept the shorter list").click()
 
         await expect(page.get_by_role("status")).to_contain_text("A run was started")
-    assert house.syncs == [True]
-    assert AuditAct.SHRINK_ACCEPTED in [record.act for record in house.audit.appended]
+    assert web.syncs == [True]
+    assert AuditAct.SHRINK_ACCEPTED in [record.act for record in web.audit.appended]
 
 
 @pytest.mark.parametrize("width", [1280, 390])
 async def test_axe_finds_nothing_serious(browser: Browser, width: int) -> None:
-    house = DeskFixture(lang="ru")
-    story = house.hang_up(house.pick_up(house.ring()))
-    house.give_up(house.ring("+79161112233"))
+    web = DeskFixture(lang="ru")
+    shown = web.hang_up(web.pick_up(web.ring()))
+    web.give_up(web.ring("+79161112233"))
     refused = Shrink("Catalog_Партнеры", 1000, 400)
-    house.sync_runs.append(SyncRun(house.clock(), 1.5, error="отказано", refused=refused))
+    web.sync_runs.append(SyncRun(web.clock(), 1.5, error="отказано", refused=refused))
     size = {"width": width, "height": 900}
     async with (
-        serve_desk(house) as street,
+        serve_desk(web) as server,
         open_window(browser, viewport=size, reduced_motion="reduce") as context,
     ):
         page = await context.new_page()
         found = {}
-        for path in (*PAGES, f"/console/calls/{story.key}?replay=1", "/login"):
-            await page.goto(street.url + path)
+        for path in (*PAGES, f"/console/calls/{shown.key}?replay=1", "/login"):
+            await page.goto(server.url + path)
             await expect(page.get_by_role("heading", level=1)).to_have_count(1)
             if faults := await serious_faults(page):
                 found[path] = faults
@@ -163,6 +163,6 @@ async def test_axe_finds_nothing_serious(browser: Browser, width: int) -> None:
 
 
 async def is_wider(page: Page, width: int) -> bool:
-    """Tell whether the page has to be pushed sideways to be read."""
+    """Return whether the page has to be pushed sideways to be read."""
     wide = await page.evaluate("document.documentElement.scrollWidth")
     return bool(wide > width)

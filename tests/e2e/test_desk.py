@@ -16,7 +16,7 @@ from tests.support.builders import NUMBER
 
 pytestmark = pytest.mark.anyio
 
-#: Tells in the document which tones and notifications the page lets out; the page may be hidden.
+#: Records in the document which tones and notifications the page lets out; the page may be hidden.
 _EARS = """
 const start = OscillatorNode.prototype.start;
 OscillatorNode.prototype.start = function (at) {
@@ -41,13 +41,13 @@ async def at_desk(page: Page, address: str) -> Page:
 
 
 async def test_a_ring_pops_the_card_with_all_that_is_known(browser: Browser) -> None:
-    house = DeskFixture()
-    house.hang_up(house.pick_up(house.ring()))
-    async with serve_desk(house) as street, open_window(browser) as context:
-        page = await at_desk(await context.new_page(), street.desk())
+    web = DeskFixture()
+    web.hang_up(web.pick_up(web.ring()))
+    async with serve_desk(web) as server, open_window(browser) as context:
+        page = await at_desk(await context.new_page(), server.desk())
         await expect(page.locator("#idle")).to_be_visible()
 
-        house.ring()
+        web.ring()
 
         card = page.locator("#running .card")
         await expect(card.get_by_text("Ringing", exact=True)).to_be_visible()
@@ -65,34 +65,34 @@ async def test_a_ring_pops_the_card_with_all_that_is_known(browser: Browser) -> 
 
 
 async def test_who_opens_the_desk_while_it_rings_sees_it_at_once(browser: Browser) -> None:
-    house = DeskFixture()
-    house.ring()
+    web = DeskFixture()
+    web.ring()
     async with (
-        serve_desk(house) as street,
+        serve_desk(web) as server,
         open_window(browser, java_script_enabled=False) as context,
     ):
         page = await context.new_page()
-        await page.goto(street.desk())
+        await page.goto(server.desk())
 
         await expect(page.locator("#running .card.ringing")).to_be_visible()
 
 
 async def test_the_card_follows_the_call(browser: Browser) -> None:
-    house = DeskFixture()
-    async with serve_desk(house) as street, open_window(browser) as context:
-        page = await at_desk(await context.new_page(), street.desk())
-        answered, missed = house.ring(), house.ring("+79161112233")
+    web = DeskFixture()
+    async with serve_desk(web) as server, open_window(browser) as context:
+        page = await at_desk(await context.new_page(), server.desk())
+        answered, missed = web.ring(), web.ring("+79161112233")
         card = page.locator(f"#call-{answered.key}")
         lost = page.locator(f"#call-{missed.key}")
         await expect(card).to_have_class("card ringing")
 
-        talked = house.pick_up(answered)
+        talked = web.pick_up(answered)
         await expect(card.locator(".badge")).to_have_text("Talking")
         await expect(card.locator(".ticks")).to_have_text(re.compile(r"0:0\d"))
-        house.hang_up(talked, talk_s=95)
+        web.hang_up(talked, talk_s=95)
         await expect(page.locator("#over").locator(card)).to_contain_text("Talked")
         await expect(card.locator(".state")).to_contain_text("1:35")
-        house.give_up(missed)
+        web.give_up(missed)
         await expect(page.locator("#over").locator(lost).locator(".badge")).to_have_text("Missed")
 
         await expect(page.locator("#idle")).to_be_visible()
@@ -100,22 +100,22 @@ async def test_the_card_follows_the_call(browser: Browser) -> None:
 
 
 async def test_two_desks_one_ring(browser: Browser) -> None:
-    house = DeskFixture()
-    async with serve_desk(house) as street, open_window(browser) as context:
-        anna = await at_desk(await context.new_page(), street.desk("205"))
-        boris = await at_desk(await context.new_page(), street.desk("207"))
+    web = DeskFixture()
+    async with serve_desk(web) as server, open_window(browser) as context:
+        anna = await at_desk(await context.new_page(), server.desk("205"))
+        boris = await at_desk(await context.new_page(), server.desk("207"))
 
-        alone = house.ring(at=ANNA)
+        alone = web.ring(at=ANNA)
         await expect(anna.locator(f"#call-{alone.key}.ringing")).to_be_visible()
-        his = house.ring("+79161112233", at=BORIS)
+        his = web.ring("+79161112233", at=BORIS)
         await expect(boris.locator(f"#call-{his.key}.ringing")).to_be_visible()
         await expect(boris.locator(".card")).to_have_count(1)
         await expect(anna.locator(".card")).to_have_count(1)
 
-        both = house.ring_group(caller="+79262223344")
+        both = web.ring_group(caller="+79262223344")
         for desk in (anna, boris):
             await expect(desk.locator(f"#call-{both.key}.ringing")).to_be_visible()
-        house.pick_up(both, "207")
+        web.pick_up(both, "207")
         await expect(boris.locator(f"#call-{both.key}.talking")).to_be_visible()
         taken = anna.locator(f"#call-{both.key}.taken .state")
         await expect(taken).to_contain_text("A colleague answered")
@@ -123,20 +123,20 @@ async def test_two_desks_one_ring(browser: Browser) -> None:
 
 
 async def test_a_restart_loses_no_ring(browser: Browser) -> None:
-    house = DeskFixture(heartbeat_s=0.5)
-    async with serve_desk(house) as street, open_window(browser) as context:
-        page = await at_desk(await context.new_page(), street.desk())
-        before = house.ring()
+    web = DeskFixture(heartbeat_s=0.5)
+    async with serve_desk(web) as server, open_window(browser) as context:
+        page = await at_desk(await context.new_page(), server.desk())
+        before = web.ring()
         await expect(page.locator(f"#call-{before.key}.ringing")).to_be_visible()
         await page.get_by_text("Note on this call").click()
         await page.get_by_role("textbox", name="Goes into").fill("half a thou")
 
-        await street.close()
+        await server.close()
         await expect(page.locator("#lost")).to_contain_text("Connection lost since")
-        house.give_up(before)
-        meanwhile = house.ring("+79161112233")
-        house.restart()
-        await street.open()
+        web.give_up(before)
+        meanwhile = web.ring("+79161112233")
+        web.restart()
+        await server.open()
 
         await expect(page.locator("#lost")).to_be_hidden()
         await expect(page.locator(f"#running #call-{meanwhile.key}.ringing")).to_be_visible()
@@ -147,15 +147,15 @@ async def test_a_restart_loses_no_ring(browser: Browser) -> None:
 
 
 async def test_a_broken_line_brings_what_was_missed_and_nothing_twice(browser: Browser) -> None:
-    house = DeskFixture(heartbeat_s=0.5)
-    async with serve_desk(house) as street, open_window(browser) as context:
-        page = await at_desk(await context.new_page(), street.desk())
-        house.ring()
+    web = DeskFixture(heartbeat_s=0.5)
+    async with serve_desk(web) as server, open_window(browser) as context:
+        page = await at_desk(await context.new_page(), server.desk())
+        web.ring()
         await expect(page.locator("#running .ringing")).to_have_count(1)
 
         await context.set_offline(True)
         await expect(page.locator("#lost")).to_be_visible()
-        house.ring("+79161112233")
+        web.ring("+79161112233")
         await context.set_offline(False)
 
         await expect(page.locator("#running .ringing")).to_have_count(2)
@@ -163,9 +163,9 @@ async def test_a_broken_line_brings_what_was_missed_and_nothing_twice(browser: B
 
 
 async def test_search_and_call(browser: Browser) -> None:
-    house = DeskFixture()
-    async with serve_desk(house) as street, open_window(browser) as context:
-        page = await at_desk(await context.new_page(), street.desk())
+    web = DeskFixture()
+    async with serve_desk(web) as server, open_window(browser) as context:
+        page = await at_desk(await context.new_page(), server.desk())
         look_for = page.get_by_label("Name, company or number")
 
         await look_for.fill("лютик")
@@ -184,18 +184,18 @@ async def test_search_and_call(browser: Browser) -> None:
         await look_for.fill("такого нет")
         await expect(page.locator("#found")).to_contain_text("Nothing found in 1C")
 
-    assert [(o.extension, o.number) for o in house.orders.orders] == [
+    assert [(o.extension, o.number) for o in web.orders.orders] == [
         ("205", NUMBER),
         ("205", PhoneNumber(79161112233)),
     ]
 
 
 async def test_a_refused_order_says_why(browser: Browser) -> None:
-    house = DeskFixture()
-    house.orders.state, house.orders.message = OrderState.REFUSED, "no money"
-    call = house.give_up(house.ring())
-    async with serve_desk(house) as street, open_window(browser) as context:
-        page = await at_desk(await context.new_page(), street.desk())
+    web = DeskFixture()
+    web.orders.state, web.orders.message = OrderState.REFUSED, "no money"
+    call = web.give_up(web.ring())
+    async with serve_desk(web) as server, open_window(browser) as context:
+        page = await at_desk(await context.new_page(), server.desk())
 
         await page.locator(f"#call-{call.key}").get_by_role("button", name="Call back").click()
 
@@ -203,10 +203,10 @@ async def test_a_refused_order_says_why(browser: Browser) -> None:
 
 
 async def test_a_note_is_kept_and_shown(browser: Browser) -> None:
-    house = DeskFixture()
-    call = house.ring()
-    async with serve_desk(house) as street, open_window(browser) as context:
-        page = await at_desk(await context.new_page(), street.desk())
+    web = DeskFixture()
+    call = web.ring()
+    async with serve_desk(web) as server, open_window(browser) as context:
+        page = await at_desk(await context.new_page(), server.desk())
         await page.get_by_text("Note on this call").click()
         text = page.get_by_role("textbox", name="Goes into the call's document in 1C")
 
@@ -215,16 +215,14 @@ async def test_a_note_is_kept_and_shown(browser: Browser) -> None:
 
         await expect(page.locator(".written")).to_have_text("ждёт счёт <b>сегодня</b>")
         await expect(text).to_have_value("")
-    assert [note.text for note in house.ledger.stored[call.key].notes] == [
-        "ждёт счёт <b>сегодня</b>"
-    ]
+    assert [note.text for note in web.ledger.stored[call.key].notes] == ["ждёт счёт <b>сегодня</b>"]
 
 
 async def test_this_is_who_it_is(browser: Browser) -> None:
-    house = DeskFixture()
-    house.ring()
-    async with serve_desk(house) as street, open_window(browser) as context:
-        page = await at_desk(await context.new_page(), street.desk())
+    web = DeskFixture()
+    web.ring()
+    async with serve_desk(web) as server, open_window(browser) as context:
+        page = await at_desk(await context.new_page(), server.desk())
 
         await page.get_by_role("button", name="This is ИП Лютик").click()
 
@@ -232,47 +230,47 @@ async def test_this_is_who_it_is(browser: Browser) -> None:
         chosen = page.get_by_role("button", name="This is ИП Лютик")
         await expect(chosen).to_have_attribute("aria-pressed", "true")
         await expect(chosen).to_be_focused()
-    assert house.ledger.choices[NUMBER] == LUTIK.ref
+    assert web.ledger.choices[NUMBER] == LUTIK.ref
 
 
 async def test_missed_calls_come_and_go(browser: Browser) -> None:
-    house = DeskFixture()
-    call = house.give_up(house.ring())
-    async with serve_desk(house) as street, open_window(browser) as context:
-        page = await at_desk(await context.new_page(), street.desk())
+    web = DeskFixture()
+    call = web.give_up(web.ring())
+    async with serve_desk(web) as server, open_window(browser) as context:
+        page = await at_desk(await context.new_page(), server.desk())
         await expect(page.locator("#missed")).to_contain_text("Nobody waits")
 
-        debt = house.miss_call(call)
+        missed_call = web.miss_call(call)
         await expect(page.locator("#missed li")).to_contain_text("2 missed calls")
         await expect(page.locator(f"#call-{call.key} .debt")).to_contain_text("missed: 2")
         await page.locator("#missed").get_by_role("button", name="Call back").click()
         await expect(page.locator("#toast")).to_contain_text("Pick up 205")
-        house.close_missed_call(debt)
+        web.close_missed_call(missed_call)
 
         await expect(page.locator("#missed")).to_contain_text("Nobody waits")
-    assert [order.number for order in house.orders.orders] == [NUMBER]
+    assert [order.number for order in web.orders.orders] == [NUMBER]
 
 
-async def test_a_ring_is_heard_and_told_where_nobody_looks(browser: Browser) -> None:
-    house = DeskFixture()
+async def test_a_ring_sounds_and_notifies_where_nobody_looks(browser: Browser) -> None:
+    web = DeskFixture()
     async with (
-        serve_desk(house) as street,
+        serve_desk(web) as server,
         open_window(browser, permissions=["notifications"]) as context,
     ):
         await context.add_init_script(_EARS)
-        page = await at_desk(await context.new_page(), street.desk())
+        page = await at_desk(await context.new_page(), server.desk())
         await page.get_by_role("button", name="Turn sound on").click()
         await expect(page.get_by_role("button", name="Sound is on")).to_be_visible()
         await page.evaluate("window.away = true; delete document.documentElement.dataset.heard")
 
-        call = house.ring()
+        call = web.ring()
 
         document = page.locator("html")
         await expect(document).to_have_attribute("data-heard", "yes")
         await expect(document).to_have_attribute("data-told", re.compile("Ringing, Иванов Пётр"))
         await expect(page).to_have_title("Desk 205")
         await expect(page).to_have_title("☎ Иванов Пётр")
-        house.pick_up(call)
+        web.pick_up(call)
         await expect(page.locator(".talking")).to_be_visible()
         await expect(page).to_have_title("Desk 205")
 
@@ -283,10 +281,10 @@ async def test_a_ring_is_heard_and_told_where_nobody_looks(browser: Browser) -> 
 
 
 async def test_everything_is_reached_by_keyboard(browser: Browser) -> None:
-    house = DeskFixture()
-    house.ring()
-    async with serve_desk(house) as street, open_window(browser) as context:
-        page = await at_desk(await context.new_page(), street.desk())
+    web = DeskFixture()
+    web.ring()
+    async with serve_desk(web) as server, open_window(browser) as context:
+        page = await at_desk(await context.new_page(), server.desk())
         await page.get_by_label("Name, company or number").focus()
         await page.keyboard.type("лютик")
         await expect(page.locator("#found li")).to_be_visible()
@@ -302,25 +300,25 @@ async def test_everything_is_reached_by_keyboard(browser: Browser) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 async def test_axe_finds_nothing_serious(browser: Browser, scheme: str, width: int) -> None:
-    house = DeskFixture(lang="ru")
-    house.hang_up(house.pick_up(house.ring()))
-    house.miss_call(house.give_up(house.ring("+79161112233")))
-    house.pick_up(house.ring_group(caller="+79262223344"), "207")
-    house.ring()
+    web = DeskFixture(lang="ru")
+    web.hang_up(web.pick_up(web.ring()))
+    web.miss_call(web.give_up(web.ring("+79161112233")))
+    web.pick_up(web.ring_group(caller="+79262223344"), "207")
+    web.ring()
     size = {"width": width, "height": 900}
     async with (
-        serve_desk(house) as street,
+        serve_desk(web) as server,
         open_window(
             browser, viewport=size, color_scheme=scheme, reduced_motion="reduce"
         ) as context,
     ):
-        page = await at_desk(await context.new_page(), street.desk())
+        page = await at_desk(await context.new_page(), server.desk())
         await page.get_by_label("Имя, компания или номер").fill("лютик")
         await expect(page.locator("#found li")).to_be_visible()
         assert await serious_faults(page) == []
         wide = await page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width
-        await page.goto(f"{street.url}/desk")
+        await page.goto(f"{server.url}/desk")
         assert await serious_faults(page) == []
 
 

@@ -1,4 +1,4 @@
-"""A manager at his desk in a real browser: hidden numbers, his telephone, what stands in doubt."""
+"""A manager's desk in a real browser: hidden numbers, the telephone, what stands in doubt."""
 
 import re
 from collections.abc import AsyncIterator
@@ -27,42 +27,42 @@ STRANGER = "+79161112233"
 WHOLE, HIDDEN = "+7 (916) 111-22-33", "+7916*****33"
 
 
-def masked_house(**changes: Any) -> DeskFixture:
+def masked_web(**changes: Any) -> DeskFixture:
     access = AdminAccess(ADMIN, SECRET, mask_phones=True)
     return DeskFixture(admin_access=access, **changes)
 
 
-def without_extension(house: DeskFixture, who: Manager) -> None:
-    give_extension(house, who, None)
+def without_extension(web: DeskFixture, who: Manager) -> None:
+    give_extension(web, who, None)
 
 
-def give_extension(house: DeskFixture, who: Manager, extension: str | None) -> None:
-    manager = house.directory.staff[who.ref]
-    house.directory.staff[who.ref] = replace(manager, extension=extension)
+def give_extension(web: DeskFixture, who: Manager, extension: str | None) -> None:
+    manager = web.directory.staff[who.ref]
+    web.directory.staff[who.ref] = replace(manager, extension=extension)
 
 
 @asynccontextmanager
 async def signed_in(
-    browser: Browser, street: DeskServer, who: Manager = ANNA, **options: Any
+    browser: Browser, server: DeskServer, who: Manager = ANNA, **options: Any
 ) -> AsyncIterator[BrowserContext]:
     async with open_window(browser, known=False, **options) as context:
-        cookie = {"name": DESK_COOKIE, "value": session_of(who), "url": street.url}
+        cookie = {"name": DESK_COOKIE, "value": session_of(who), "url": server.url}
         await context.add_cookies([cookie])  # type: ignore[list-item]  # a dict as playwright takes it
         yield context
 
 
-async def at_desk(context: BrowserContext, street: DeskServer) -> Page:
+async def at_desk(context: BrowserContext, server: DeskServer) -> Page:
     page = await context.new_page()
-    await page.goto(f"{street.url}/desk")
+    await page.goto(f"{server.url}/desk")
     await expect(page.locator("#line.live")).to_be_visible()
     return page
 
 
 async def test_a_hidden_number_is_shown_by_keyboard_and_stays(browser: Browser) -> None:
-    house = masked_house()
-    async with serve_desk(house) as street, signed_in(browser, street) as context:
-        page = await at_desk(context, street)
-        call = house.ring(STRANGER)
+    web = masked_web()
+    async with serve_desk(web) as server, signed_in(browser, server) as context:
+        page = await at_desk(context, server)
+        call = web.ring(STRANGER)
         card = page.locator(f"#call-{call.key}")
         await expect(card.get_by_role("heading")).to_have_text(HIDDEN)
         assert "111-22-33" not in await page.content()
@@ -75,23 +75,23 @@ async def test_a_hidden_number_is_shown_by_keyboard_and_stays(browser: Browser) 
         await expect(page.locator("#toast")).to_contain_text("audit list")
         await expect(card).to_be_focused()
         await expect(card.get_by_role("button", name="Show the number")).to_have_count(0)
-        house.give_up(house.pick_up(call))
+        web.give_up(web.pick_up(call))
         await expect(page.locator("#over").locator(card)).to_contain_text(WHOLE)
-    assert [(r.act, r.who, r.subject) for r in house.audit.appended] == [
+    assert [(r.act, r.who, r.subject) for r in web.audit.appended] == [
         (AuditAct.NUMBER_REVEALED, ANNA.name, call.key)
     ]
 
 
 async def test_it_is_shown_at_all_his_desks_and_at_no_other(browser: Browser) -> None:
-    house = masked_house()
+    web = masked_web()
     async with (
-        serve_desk(house) as street,
-        signed_in(browser, street) as hers,
-        signed_in(browser, street, BORIS) as his,
+        serve_desk(web) as server,
+        signed_in(browser, server) as hers,
+        signed_in(browser, server, BORIS) as his,
     ):
-        one, two = await at_desk(hers, street), await at_desk(hers, street)
-        other = await at_desk(his, street)
-        house.ring_group(caller=STRANGER)
+        one, two = await at_desk(hers, server), await at_desk(hers, server)
+        other = await at_desk(his, server)
+        web.ring_group(caller=STRANGER)
         await expect(other.locator(".card h3")).to_have_text(HIDDEN)
 
         await one.get_by_role("button", name="Show the number").click()
@@ -104,16 +104,16 @@ async def test_it_is_shown_at_all_his_desks_and_at_no_other(browser: Browser) ->
 async def test_hidden_numbers_of_the_missed_and_the_found_are_shown_in_their_place(
     browser: Browser,
 ) -> None:
-    house = masked_house()
-    async with serve_desk(house) as street, signed_in(browser, street) as context:
-        page = await at_desk(context, street)
-        house.miss_call(house.give_up(house.ring(STRANGER)))
-        owed = page.locator("#missed li")
-        await expect(owed).to_contain_text(HIDDEN)
+    web = masked_web()
+    async with serve_desk(web) as server, signed_in(browser, server) as context:
+        page = await at_desk(context, server)
+        web.miss_call(web.give_up(web.ring(STRANGER)))
+        missed = page.locator("#missed li")
+        await expect(missed).to_contain_text(HIDDEN)
 
-        await owed.get_by_role("button", name="Show the number").click()
-        await expect(owed).to_contain_text(WHOLE)
-        await expect(owed.get_by_role("button", name="Call back")).to_be_focused()
+        await missed.get_by_role("button", name="Show the number").click()
+        await expect(missed).to_contain_text(WHOLE)
+        await expect(missed.get_by_role("button", name="Call back")).to_be_focused()
 
         await page.get_by_label("Name, company or number").fill("лютик")
         found = page.locator("#found li")
@@ -121,8 +121,8 @@ async def test_hidden_numbers_of_the_missed_and_the_found_are_shown_in_their_pla
         await expect(found).to_contain_text("+7 (903) 555-01-23")
         await found.get_by_role("button", name="Call ИП Лютик").click()
         await expect(page.locator("#toast")).to_contain_text("Pick up 205")
-    assert [order.number for order in house.orders.orders] == [NUMBER]
-    assert [r.act for r in house.audit.appended] == [
+    assert [order.number for order in web.orders.orders] == [NUMBER]
+    assert [r.act for r in web.audit.appended] == [
         AuditAct.NUMBER_REVEALED,
         AuditAct.NUMBER_REVEALED,
         AuditAct.CALL_ORDERED,
@@ -130,24 +130,24 @@ async def test_hidden_numbers_of_the_missed_and_the_found_are_shown_in_their_pla
 
 
 async def test_without_scripts_the_number_is_shown_too(browser: Browser) -> None:
-    house = masked_house()
-    house.ring(STRANGER)
+    web = masked_web()
+    web.ring(STRANGER)
     async with (
-        serve_desk(house) as street,
-        signed_in(browser, street, java_script_enabled=False) as context,
+        serve_desk(web) as server,
+        signed_in(browser, server, java_script_enabled=False) as context,
     ):
         page = await context.new_page()
-        await page.goto(f"{street.url}/desk")
+        await page.goto(f"{server.url}/desk")
         await page.get_by_role("button", name="Show the number").click()
 
         await expect(page.locator(".card h3")).to_have_text(WHOLE)
 
 
 async def test_a_call_link_rings_his_own_telephone(browser: Browser) -> None:
-    house = masked_house()
-    async with serve_desk(house) as street, signed_in(browser, street) as context:
+    web = masked_web()
+    async with serve_desk(web) as server, signed_in(browser, server) as context:
         page = await context.new_page()
-        await page.goto(f"{street.url}/call/{STRANGER}?extension=207")
+        await page.goto(f"{server.url}/call/{STRANGER}?extension=207")
 
         await expect(page.get_by_role("main")).to_contain_text("Your telephone 205 rings first")
         await expect(page.get_by_role("main")).to_contain_text("The link names telephone 207")
@@ -155,62 +155,62 @@ async def test_a_call_link_rings_his_own_telephone(browser: Browser) -> None:
         await page.keyboard.press("Enter")  # the button has the focus
 
         await expect(page).to_have_url(re.compile("placed="))
-    assert [(o.extension, o.ordered_by) for o in house.orders.orders] == [("205", ANNA.name)]
+    assert [(o.extension, o.ordered_by) for o in web.orders.orders] == [("205", ANNA.name)]
 
 
 async def test_a_manager_whose_extension_is_missing_or_shared_reads_what_to_do(
     browser: Browser,
 ) -> None:
-    house = masked_house()
-    give_extension(house, BORIS, "205")
-    async with serve_desk(house) as street, signed_in(browser, street) as context:
-        page = await at_desk(context, street)
+    web = masked_web()
+    give_extension(web, BORIS, "205")
+    async with serve_desk(web) as server, signed_in(browser, server) as context:
+        page = await at_desk(context, server)
         note = page.get_by_role("note")
         await expect(note).to_contain_text("extension 205: Анна Петрова, Борис Орлов")
         await expect(note).to_contain_text("Ask the administrator")
-        house.ring()
+        web.ring()
         await expect(page.locator(".card.ringing")).to_be_visible()
 
-        without_extension(house, ANNA)
-        await page.goto(f"{street.url}/desk")
+        without_extension(web, ANNA)
+        await page.goto(f"{server.url}/desk")
         await expect(page.get_by_role("main")).to_contain_text("Ask the administrator to enter it")
-        give_extension(house, ANNA, "205")
+        give_extension(web, ANNA, "205")
         await page.get_by_role("link", name="Look again").click()
         await expect(page.locator("#line.live")).to_be_visible()
 
 
 async def test_a_missed_call_s_card_says_that_it_was_called_back(browser: Browser) -> None:
-    house = masked_house()
-    async with serve_desk(house) as street, signed_in(browser, street) as context:
-        page = await at_desk(context, street)
-        call = house.give_up(house.ring())
+    web = masked_web()
+    async with serve_desk(web) as server, signed_in(browser, server) as context:
+        page = await at_desk(context, server)
+        call = web.give_up(web.ring())
         card = page.locator(f"#call-{call.key}")
-        debt = house.miss_call(call)
+        missed_call = web.miss_call(call)
         await expect(card).to_contain_text("Waits since")
 
-        house.close_missed_call(debt)
+        web.close_missed_call(missed_call)
 
         await expect(card).to_contain_text("the reminder was dismissed in 1C")
         await expect(card).not_to_contain_text("Waits since")
 
 
 async def test_while_the_bridge_is_away_nothing_seems_to_go_on(browser: Browser) -> None:
-    house = masked_house(heartbeat_s=0.5)
-    async with serve_desk(house) as street, signed_in(browser, street) as context:
-        page = await at_desk(context, street)
+    web = masked_web(heartbeat_s=0.5)
+    async with serve_desk(web) as server, signed_in(browser, server) as context:
+        page = await at_desk(context, server)
         # It rang for nearly as long as telephones ring.
-        call = house.ring()
+        call = web.ring()
         early = call.received_at - RINGING_TIMEOUT + timedelta(seconds=2)
-        house.show(replace(call, received_at=early))
-        over = house.hang_up(house.pick_up(house.ring(STRANGER)))
+        web.show(replace(call, received_at=early))
+        over = web.hang_up(web.pick_up(web.ring(STRANGER)))
         await expect(page).to_have_title("☎ Иванов Пётр")
 
-        await street.close()
+        await server.close()
 
         await expect(page.locator("#lost")).to_contain_text("the cards stand as they were")
         await expect(page.locator("#lost")).to_contain_text(re.compile(r"since \d\d:\d\d:\d\d\."))
         await expect(page.locator(".ticks")).to_be_hidden()
-        await expect(page).to_have_title("Desk 205")  # it is not said to ring for ever
+        await expect(page).to_have_title("Desk 205")  # it does not ring for ever
         await page.locator(f"#call-{over.key}").get_by_role("button", name="Call back").click()
         await expect(page.locator("#toast.bad")).to_contain_text("not known whether this was done")
 
@@ -218,24 +218,24 @@ async def test_while_the_bridge_is_away_nothing_seems_to_go_on(browser: Browser)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 async def test_axe_finds_nothing_serious(browser: Browser, scheme: str, width: int) -> None:
-    house = masked_house(lang="ru")
-    give_extension(house, BORIS, "205")
-    house.close_missed_call(house.miss_call(house.give_up(house.ring())))
-    house.miss_call(house.give_up(house.ring(STRANGER)))
-    house.ring("+79261112233")
+    web = masked_web(lang="ru")
+    give_extension(web, BORIS, "205")
+    web.close_missed_call(web.miss_call(web.give_up(web.ring())))
+    web.miss_call(web.give_up(web.ring(STRANGER)))
+    web.ring("+79261112233")
     size = {"width": width, "height": 900}
     async with (
-        serve_desk(house) as street,
-        signed_in(browser, street, viewport=size, color_scheme=scheme) as context,
+        serve_desk(web) as server,
+        signed_in(browser, server, viewport=size, color_scheme=scheme) as context,
     ):
-        page = await at_desk(context, street)
+        page = await at_desk(context, server)
         await page.get_by_label("Имя, компания или номер").fill("лютик")
         await page.locator("#found").get_by_role("button", name="Показать номер").click()
         await expect(page.locator("#toast")).to_be_visible()
         for address in ("", f"/call/{STRANGER}?extension=207", "/desk"):
             if address == "/desk":
-                without_extension(house, ANNA)
+                without_extension(web, ANNA)
             if address:
-                await page.goto(f"{street.url}{address}")
+                await page.goto(f"{server.url}{address}")
             assert await serious_faults(page) == []
             assert await page.evaluate("document.documentElement.scrollWidth") <= width

@@ -17,8 +17,8 @@ from tests.support.builders import NUMBER, RULES, decision
 pytestmark = pytest.mark.anyio
 
 
-def ordered_in_doubt(house: DeskFixture) -> PhoneCall:
-    at = house.clock() - timedelta(minutes=1)
+def ordered_in_doubt(web: DeskFixture) -> PhoneCall:
+    at = web.clock() - timedelta(minutes=1)
     order = CallOrder("doubt", "205", NUMBER, at)
     call = PhoneCall(
         key="doubt",
@@ -46,17 +46,17 @@ async def looks_right(page: Page, name: str) -> None:
 async def test_an_unknown_outcome_is_no_ringing_call_at_the_desk_nor_behind_the_link(
     browser: Browser,
 ) -> None:
-    house = DeskFixture(lang="ru")
-    house.show(ordered_in_doubt(house))
-    async with serve_desk(house) as street, open_window(browser) as context:
+    web = DeskFixture(lang="ru")
+    web.show(ordered_in_doubt(web))
+    async with serve_desk(web) as server, open_window(browser) as context:
         page = await context.new_page()
-        await page.goto(street.desk())
+        await page.goto(server.desk())
         card = page.locator("#call-doubt")
         await expect(card.locator(".badge")).to_have_text("Неизвестно: посмотрите в АТС")
         await expect(card.get_by_role("button", name="Перезвонить")).to_have_count(0)
         await looks_right(page, "desk")
 
-        await page.goto(f"{street.url}/call/+{NUMBER}?placed=doubt")
+        await page.goto(f"{server.url}/call/+{NUMBER}?placed=doubt")
         await expect(page.get_by_role("status")).to_contain_text("мост звонок не повторит")
         await expect(page.get_by_role("button", name="Позвонить")).to_have_count(0)
         await looks_right(page, "link")

@@ -20,9 +20,9 @@ DID = "74950000001"
 
 
 @asynccontextmanager
-async def life(site: ServiceFolder) -> AsyncIterator[None]:
+async def serving(site: ServiceFolder) -> AsyncIterator[None]:
     """Serve until the block ends, and be killed then."""
-    process = await site.start("serve", heard=False, SYNC_INTERVAL_S="3600", LANG="en")
+    process = await site.start("serve", readable=False, SYNC_INTERVAL_S="3600", LANG="en")
     try:
         await wait_until_alive(site.port, process)
         yield
@@ -39,9 +39,9 @@ async def ask(site: ServiceFolder, caller: str, at: int) -> None:
         assert answer.is_success
 
 
-async def tell(site: ServiceFolder, caller: str, at: int, extension: str, event: str) -> None:
-    """Tell an event of a call, as Sipuni does: 1 it rings at *extension*, 3 it was answered."""
-    told = {
+async def push(site: ServiceFolder, caller: str, at: int, extension: str, event: str) -> None:
+    """Push an event of a call, as Sipuni does: 1 it rings at *extension*, 3 it was answered."""
+    fields = {
         "event": event,
         "call_id": f"{at}.100001",
         "timestamp": str(int(time.time())),
@@ -58,7 +58,7 @@ async def tell(site: ServiceFolder, caller: str, at: int, extension: str, event:
         "channel": f"SIP/012345100{extension}-0000abce",
     }
     async with httpx.AsyncClient(trust_env=False, auth=("pbx", "composed-pass")) as pbx:
-        answer = await pbx.get(f"http://127.0.0.1:{site.port}/sipuni/events", params=told)
+        answer = await pbx.get(f"http://127.0.0.1:{site.port}/sipuni/events", params=fields)
         assert answer.json() == {"success": True}
 
 
@@ -70,7 +70,7 @@ async def test_a_call_is_followed_from_the_hook_to_the_desk_through_a_kill(
         await site.sync()
         client = choose_callers(site.lab.infobase).contact
         page = await context.new_page()
-        async with life(site):
+        async with serving(site):
             link = json.loads((await site.run_command("console-link", "--json")).out)["link"]
             await page.goto(link)
             await page.goto(f"http://127.0.0.1:{site.port}/desk")
@@ -84,12 +84,12 @@ async def test_a_call_is_followed_from_the_hook_to_the_desk_through_a_kill(
             await expect(card.locator(".badge")).to_have_text("Ringing")
             heading = await card.get_by_role("heading").inner_text()
             assert heading in client.name
-            await tell(site, client.sent_number, at, client.extension, "1")
-            await tell(site, client.sent_number, at, client.extension, "3")
+            await push(site, client.sent_number, at, client.extension, "1")
+            await push(site, client.sent_number, at, client.extension, "3")
             await expect(card.locator(".badge")).to_have_text("Talking")
         await expect(page.locator("#lost")).to_contain_text("Connection lost since")
 
-        async with life(site):
+        async with serving(site):
             await ask(site, client.sent_number, at + 60)
             await expect(page.locator("#lost")).to_be_hidden()
             await expect(page.locator("#running .ringing")).to_have_count(1)

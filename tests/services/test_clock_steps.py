@@ -184,7 +184,7 @@ async def test_an_unknown_caller_is_looked_for_again_half_a_minute_after_a_failu
     clocks.advance(seconds=31)
 
     assert (await asking.look_up(b.NUMBER)).step.finding is Finding.ONEC_FOUND
-    # What it said holds for ten minutes, and no longer.
+    # Its answer is valid for ten minutes, and no longer.
     clocks.offset = timedelta(0)
     clocks.advance(minutes=5)
     await asking.look_up(b.NUMBER)
@@ -350,16 +350,16 @@ async def test_what_is_pending_for_days_is_never_deleted_and_deletion_is_in_the_
         steady_for=lambda: timedelta(hours=1),
         lang="en",
     )
-    owed, done = b.call(b.question(asked_time="1")), b.call(b.question(asked_time="2"))
-    ledger.add_entry(owed, clocks.now())
+    entry, done = b.call(b.question(asked_time="1")), b.call(b.question(asked_time="2"))
+    ledger.add_entry(entry, clocks.now())
     ledger.calls_by_key[done.key] = done
     for _ in range(10):
         await retention.delete_old()
         clocks.advance(days=1)
 
-    assert list(ledger.calls_by_key) == [owed.key]
-    assert list(ledger.entries_by_key) == [owed.key]
-    (told,) = audit.appended
-    assert (told.act, told.who) == (AuditAct.OLD_CALLS_DELETED, "1C-bridge")
-    assert told.subject == "2026-03-05"
-    assert told.words == "calls 1, events 0, records 0; not done and kept 1"
+    assert list(ledger.calls_by_key) == [entry.key]
+    assert list(ledger.entries_by_key) == [entry.key]
+    (record,) = audit.appended
+    assert (record.act, record.who) == (AuditAct.OLD_CALLS_DELETED, "1C-bridge")
+    assert record.subject == "2026-03-05"
+    assert record.words == "calls 1, events 0, records 0; not done and kept 1"

@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -33,11 +33,9 @@ from bridge.domain.delivery.entry import EntryState, OutboxEntry
 from bridge.domain.directory.entities import EntityKind
 from bridge.domain.phone.phone import PhoneRules
 from bridge.domain.routing.decision import NumberMemory, RoutingRules
-from bridge.lab.connection import LabConnectionLost
 from bridge.lab.onec.company.compose import compose_infobase
 from bridge.lab.onec.infobase.tables import Row
 from bridge.lab.onec.simulator import OneCLab
-from bridge.lab.sipuni.app import create_sipuni_app
 from bridge.lab.sipuni.calls import CallPlan, CallReport
 from bridge.lab.sipuni.pbx import SipuniLab
 from bridge.lab.sipuni.scenarios.playback import Playback, play_scenario
@@ -61,6 +59,7 @@ from bridge.web.desk_state.missed_call_list import MissedCallList
 from bridge.web.desk_state.state import DeskState
 from bridge.web.hooks import HookRoutes
 from bridge.web.web_services import WebServices
+from tests.stories.transports import InterruptibleTransport, ServiceTransport, SipuniTransport
 from tests.support.call_services import build_call_services
 from tests.support.fakes.access import FakeOneCSignIn, MemoryAudit
 from tests.support.lab_transport import LabTransport
@@ -68,12 +67,20 @@ from tests.support.onec_lab import ATTRIBUTE
 
 #: Seven-digit numbers are Moscow's, as in the lab's own truth.
 PHONES = PhoneRules(area_code="495")
+
+
 START = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+
+
 DID = "74950000001"
+
+
 USER, PASSWORD, TOKEN = "pbx", "composed-pass", "composed-token"
+
 
 #: How long a call is silent before the bridge asks the cabinet what became of it.
 ASK_HISTORY_AFTER = timedelta(minutes=10)
+
 
 _STEP = timedelta(seconds=5)
 
@@ -90,11 +97,11 @@ class ManualClock:
         return self.now
 
     def seconds(self) -> float:
-        """Tell the time as the cabinet does."""
+        """Return the time as the cabinet does."""
         return self.now.timestamp()
 
     def monotonic(self) -> float:
-        """Tell the seconds that have passed, whoever set the clock."""
+        """Return the seconds that have passed, whoever set the clock."""
         return (self.now - self.stepped).timestamp()
 
     def advance(self, seconds: float) -> None:
@@ -121,7 +128,7 @@ class SilentProgress:
 
 
 def build_onec_lab(clock: ManualClock, partners: int = 80, **lab: Any) -> OneCLab:
-    """Compose the company of the stories; the same arguments give the same company."""
+    """Compose the scenarios' company; the same arguments give the same company."""
     world = compose_infobase(partners=partners)
     return OneCLab(world, clock=clock, sleep=clock.sleep, **lab)
 
@@ -171,71 +178,9 @@ def build_decider(
     )
 
 
-class InterruptibleTransport(httpx.AsyncBaseTransport):
-    """The line to 1C; it can hold one request for ever, before 1C has it or after."""
-
-    def __init__(self, lab: OneCLab) -> None:
-        self._lab = LabTransport(lab)
-        self._hold: tuple[str, str, bool] | None = None
-        self.held = asyncio.Event()
-
-    def hold(self, method: str, entity_set: str, *, executed: bool) -> None:
-        """Hold the next request of *method* to *entity_set*; *executed*: 1C has done it."""
-        self._hold = (method, entity_set, executed)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self._hold is None or not self._is_meant(request, *self._hold[:2]):
-            return await self._lab.handle_async_request(request)
-        (_, _, executed), self._hold = self._hold, None
-        if executed:
-            await self._lab.handle_async_request(request)
-        self.held.set()
-        await asyncio.Event().wait()
-        raise AssertionError("nobody lets it go")
-
-    @staticmethod
-    def _is_meant(request: httpx.Request, method: str, entity_set: str) -> bool:
-        return request.method == method and request.url.path.endswith(f"/{entity_set}")
-
-
-class SipuniTransport(httpx.AsyncBaseTransport):
-    """The way from the bridge to the cabinet's API; a reply it loses is lost as on a wire."""
-
-    def __init__(self, lab: SipuniLab) -> None:
-        self._app = httpx.ASGITransport(app=create_sipuni_app(lab))
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        try:
-            return await self._app.handle_async_request(request)
-        except LabConnectionLost as lost:
-            raise httpx.ReadError(str(lost), request=request) from lost
-
-
-class ServiceTransport(httpx.AsyncBaseTransport):
-    """The way from the cabinet to the bridge; something may happen after its n-th request."""
-
-    def __init__(self) -> None:
-        self.inner: httpx.AsyncBaseTransport | None = None
-        self.after: dict[int, Callable[[], Awaitable[object]]] = {}
-        self.passed = 0
-
-    def connect(self, app: Callable[..., Awaitable[None]]) -> None:
-        """Lead to *app* from now on."""
-        self.inner = httpx.ASGITransport(app=app)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self.inner is None:
-            raise httpx.ConnectError("the service is stopped", request=request)
-        response = await self.inner.handle_async_request(request)
-        self.passed += 1
-        if self.passed in self.after:
-            await self.after.pop(self.passed)()
-        return response
-
-
 @dataclass(frozen=True)
 class ServiceOptions:
-    """How the service of a story is built."""
+    """How the service of a test is built."""
 
     routing: RoutingRules = field(default_factory=lambda: RoutingRules(default_extension=None))
     answer: AnswerForm = "auto"
@@ -250,7 +195,7 @@ class ServiceOptions:
 
 
 def _no_sync(*, accept_shrink: bool = False) -> None:
-    """Stories run their syncs themselves."""
+    """The tests run their syncs themselves."""
     del accept_shrink
 
 
@@ -263,13 +208,13 @@ class InProcessService:
         self.lab = lab
         self.clock = clock
         self.options = plan
-        self.situation = SystemState(clock)
+        self.system_state = SystemState(clock)
         self._directory_path = directory
         self._folder = folder
         self._lives = 0
         self.clock_steps = 0
         self._draining: asyncio.Task[int] | None = None
-        # The cabinet outlives every life of the bridge.
+        # The cabinet outlives every process of the bridge.
         self.transport = ServiceTransport()
         self._pbx = httpx.AsyncClient(transport=self.transport)
         scheme = SipuniScheme(hook_url=plan.hook, nodes=plan.nodes, **plan.scheme)
@@ -279,7 +224,7 @@ class InProcessService:
         """Open the files and build the parts."""
         clock, plan = self.clock, self.options
         self._folder.mkdir(parents=True, exist_ok=True)
-        self.situation = SystemState(clock)
+        self.system_state = SystemState(clock)
         self.onec_transport = InterruptibleTransport(self.lab)
         self._client = connect(self.lab, self.onec_transport)
         self.ledger = SqliteLedger.open(self._folder / "ledger.db", clock=clock)
@@ -287,7 +232,7 @@ class InProcessService:
         self.directory = SqliteDirectory(
             self._directory_path, stale_after=timedelta(days=1), monotonic=clock.monotonic
         )
-        events = EventFanOut(self.situation)
+        events = EventFanOut(self.system_state)
         decider = RouteDecider(
             directory=self.directory,
             number_memory=self.ledger.number_memory,
@@ -296,7 +241,7 @@ class InProcessService:
             phones=PHONES,
             clock=clock,
         )
-        self.book, self.following = build_call_services(
+        self.call_store, self.following = build_call_services(
             self.ledger,
             clock,
             events,
@@ -335,7 +280,7 @@ class InProcessService:
         self.call_originator = CallOriginator(
             pbx=self.pbx,
             provider="sipuni",
-            order_store=self.book,
+            order_store=self.call_store,
             decide=decider.decide,
             phones=PHONES,
             lang="ru",
@@ -368,13 +313,13 @@ class InProcessService:
             live_lookup=self._asking if plan.live_lookup else None,
         )
         await self.answering.load()
-        await self.book.load()
+        await self.call_store.load()
         board = DeskCalls("story", clock)
         services = WebServices(
             telephony=SipuniTelephony(plan.answer, PHONES),
             route_answers=self.answering,
             event_intake=self.following,
-            call_notes=self.book,
+            call_notes=self.call_store,
             desk_state=DeskState(board, MissedCallList(board, self.directory.managers)),
             ledger=self.ledger,
             directory=self.directory,
@@ -390,9 +335,9 @@ class InProcessService:
             sync_now=_no_sync,
             onec_sign_in=FakeOneCSignIn(),
             clock=clock,
-            onec_availability=self.situation.availability,
-            availability_since=self.situation.availability_since,
-            alarms=self.situation.alarms,
+            onec_availability=self.system_state.availability,
+            availability_since=self.system_state.availability_since,
+            alarms=self.system_state.alarms,
             deliver_soon=lambda: None,
             hook_access=HookAccess(user=USER, password=PASSWORD, token=TOKEN),
             phones=PHONES,
@@ -417,7 +362,7 @@ class InProcessService:
         await self._client.aclose()
 
     async def close(self) -> None:
-        """End the story."""
+        """End the service for good."""
         await self.stop()
         await self._pbx.aclose()
 
@@ -460,14 +405,14 @@ class InProcessService:
             self.clock.now = min(until, self.clock.now + _STEP)
 
     async def run_delivery_soon(self) -> None:
-        """Do what the loops do: tell the events, deliver, take up what became of reminders."""
+        """Do what the loops do: apply the events, deliver, read what became of reminders."""
         await self.following.apply_stored_events()
         await self.delivery.drain()
         await self.following.apply_stored_events()
 
-    async def play(self, story: Scenario, **callers: str) -> Playback:
-        """Let the cabinet tell *story*, in its own time, the bridge at work between the steps."""
-        return await play_scenario(story, self.sipuni, roles=callers, pause=self.pause)
+    async def play(self, scenario: Scenario, **callers: str) -> Playback:
+        """Play *scenario* in the cabinet's time, the bridge at work between the steps."""
+        return await play_scenario(scenario, self.sipuni, roles=callers, pause=self.pause)
 
     async def pause(self, seconds: float) -> None:
         """Let time pass in one leap."""
@@ -476,13 +421,13 @@ class InProcessService:
         await self.run_delivery_soon()
 
     async def resolve_unfinished_calls(self, after: timedelta = ASK_HISTORY_AFTER) -> None:
-        """Let the time pass after which the bridge asks for the ends it was not told."""
+        """Let the time pass after which the bridge asks for the ends that never came."""
         await self.pause(after.total_seconds())
         await self.unfinished_calls.resolve()
         await self.run_delivery_soon()
 
     async def deliver_all(self, patience: timedelta = timedelta(hours=1)) -> list[OutboxEntry]:
-        """Let time pass until nothing is left to do, or patience is over; give what was owed."""
+        """Let time pass until nothing is left to do, or patience is over; return what is left."""
         until = self.clock.now + patience
         while True:
             await self.run_delivery_soon()
@@ -493,10 +438,10 @@ class InProcessService:
             self.clock.now = max(self.clock.now + _STEP, min(e.due_at for e in waiting))
 
     async def deliver_until_interrupted(self) -> None:
-        """Have the delivery look, until the line holds one of its requests."""
+        """Have the delivery look, until the line stops one of its requests."""
         self._draining = asyncio.create_task(self.delivery.drain())
         async with asyncio.timeout(10):
-            await self.onec_transport.held.wait()
+            await self.onec_transport.stopped.wait()
 
     async def _stop_draining(self) -> None:
         if self._draining is not None:
@@ -504,9 +449,9 @@ class InProcessService:
             await asyncio.wait((self._draining,))
             self._draining = None
 
-    # ------------------------------------------------------------ what 1C holds
+    # ------------------------------------------------------------ what 1C has
     def documents(self) -> list[Row]:
-        """Give the call documents that nobody marked."""
+        """Return the call documents that nobody marked."""
         return [row for row in self.lab.phone_calls() if not row["DeletionMark"]]
 
     def count_in_onec(self) -> tuple[int, int, int]:

@@ -3,7 +3,7 @@
     python -m tests.stories.kill_repeatedly --kills 300 --seed 1
 
 Callers are answered and their calls' events acknowledged until the service is killed, at any
-moment of its life, the start included; every third time its sync process dies with it. At the end
+moment of its run, the start included; every third time its sync process dies with it. At the end
 whatever was acknowledged is counted in the ledger and in 1C.
 """
 
@@ -37,13 +37,22 @@ _LINE = "74950000001"
 _CALLERS = 4
 _KILLED_AT_START = 0.1
 _SYNC_KILLED_TOO = 0.35
-#: 1C's moods of a life: what strikes, how often. None: 1C is well.
-_MOODS = (None, None, "lost_reply", "bad_gateway", "late_commit", "down", "hung_reply", "data_lock")
+#: 1C's faults of a run: what happens, how often. None: 1C is well.
+_FAULTS = (
+    None,
+    None,
+    "lost_reply",
+    "bad_gateway",
+    "late_commit",
+    "down",
+    "hung_reply",
+    "data_lock",
+)
 
 
 @dataclass
 class Acknowledged:
-    """What the service said it has: callers answered, and the ids of calls whose end it took."""
+    """What the service reported: callers answered, and the ids of calls whose end it took."""
 
     answered: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
@@ -109,35 +118,35 @@ class CallLoad:
         for fields in ({**begun, "event": "1"}, {**talked, "event": "2"}):
             taken = await http.get(f"{hook}/events", params=fields)
             if taken.status_code != httpx.codes.OK:
-                return  # not acknowledged: the PBX would say it again
+                return  # not acknowledged: the PBX would send it again
             self._seen.events += 1
         self._seen.ended.append(call)
 
 
 async def kill_repeatedly(folder: Path, kills: int, seed: int) -> KillReport:
-    """Return what stands in ledger and 1C after *kills* deaths and one quiet life."""
+    """Return what stands in ledger and 1C after *kills* deaths and one quiet run."""
     chance = random.Random(seed)  # noqa: S311 - a seed makes a run repeatable
     seen = Acknowledged()
     async with open_service_folder(folder, partners=20) as site:
         load = CallLoad(site, seen)
         for _ in range(kills):
             site.lab.faults.clear()
-            mood = chance.choice(_MOODS)
-            if mood is not None:
-                site.lab.faults.add(mood, method="POST", times=chance.randint(1, 6))
+            fault = chance.choice(_FAULTS)
+            if fault is not None:
+                site.lab.faults.add(fault, method="POST", times=chance.randint(1, 6))
             seen.lives += 1
             site.port = free_port()  # in a long run somebody else may take one between two lives
-            await _one_life(site, load, chance)
+            await _one_run(site, load, chance)
         site.lab.faults.clear()
         site.lab.commit_late_writes()
-        await _quiet_life(site)
+        await _quiet_run(site)
         faults = await _count(site, seen)
         return KillReport(
             kills, len(seen.answered), seen.events, len(site.lab.phone_calls()), tuple(faults)
         )
 
 
-async def _one_life(site: ServiceFolder, load: CallLoad, chance: random.Random) -> None:
+async def _one_run(site: ServiceFolder, load: CallLoad, chance: random.Random) -> None:
     environment = site.environment(DEFAULT_EXTENSION=_EXTENSION, SYNC_INTERVAL_S="1")
     with (site.folder / "serve.log").open("ab") as log:
         process = await site.start_with(environment, log, "serve", apart=True)
@@ -163,9 +172,9 @@ async def _kill(process: asyncio.subprocess.Process, chance: random.Random) -> N
     await process.wait()
 
 
-async def _quiet_life(site: ServiceFolder) -> None:
-    """Let the service live until every kept event was told to its call."""
-    process = await site.start("serve", heard=False, SYNC_INTERVAL_S="3600")
+async def _quiet_run(site: ServiceFolder) -> None:
+    """Let the service run until every kept event is applied to its call."""
+    process = await site.start("serve", readable=False, SYNC_INTERVAL_S="3600")
     await wait_until_alive(site.port, process)
     process.send_signal(signal.SIGTERM)
     await process.wait()
@@ -179,10 +188,10 @@ async def _count(site: ServiceFolder, seen: Acknowledged) -> list[str]:
             return ["events that no call was told of"]
         await _deliver_all(site, ledger, clock)
         calls = await ledger.calls(limit=1_000_000)
-        owed = [entry for entry, _ in await ledger.entries(limit=1_000_000) if entry.is_pending]
+        pending = [entry for entry, _ in await ledger.entries(limit=1_000_000) if entry.is_pending]
     finally:
         await ledger.close()
-    faults = [f"still owed: {entry.key} {entry.last_error}" for entry in owed]
+    faults = [f"still pending: {entry.key} {entry.last_error}" for entry in pending]
     callers = Counter(call.caller.raw for call in calls)
     faults += [f"answered and not in the ledger: {n}" for n in seen.answered if not callers[n]]
     faults += [f"one call is {n} in the ledger: {c}" for c, n in callers.items() if n > 1]
@@ -194,11 +203,11 @@ async def _count(site: ServiceFolder, seen: Acknowledged) -> list[str]:
         call = by_ref.get(ref)
         if call is None or call.state.disposition is not Disposition.ANSWERED:
             faults.append(f"acknowledged and forgotten: the end of {ref}")
-    held = [row for row in site.lab.phone_calls() if not row["DeletionMark"]]
-    markers = Counter(str(row["Комментарий"]) for row in held)
+    documents = [row for row in site.lab.phone_calls() if not row["DeletionMark"]]
+    markers = Counter(str(row["Комментарий"]) for row in documents)
     faults += [f"{n} documents of {marker}" for marker, n in markers.items() if n > 1]
-    wanted = {f"[bridge:{call.key}]" for call in calls if call.needs_document}
-    faults += [f"no document of {key}" for key in wanted if not any(key in m for m in markers)]
+    expected = {f"[bridge:{call.key}]" for call in calls if call.needs_document}
+    faults += [f"no document of {key}" for key in expected if not any(key in m for m in markers)]
     return faults
 
 
@@ -225,7 +234,7 @@ async def _deliver_all(site: ServiceFolder, ledger: SqliteLedger, clock: "_Later
 
 
 class _Later:
-    """A clock that is set on by hand."""
+    """A clock that the test sets on."""
 
     def __init__(self) -> None:
         self._now = bootstrap.now()

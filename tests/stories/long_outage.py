@@ -1,6 +1,6 @@
 """Days in which 1C is away and tens of thousands of calls wait for it, in virtual time.
 
-    python -m tests.stories.long_outage --owed 20000 --days 5
+    python -m tests.stories.long_outage --waiting 20000 --days 5
 
 The delivery looks every two simulated minutes, calls go on coming, old ones are forgotten. What
 must hold: memory is as flat on the last day as on the second, 1C is asked a few times a minute at
@@ -22,7 +22,7 @@ from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.entry import DeliveryRules, OutboxEntry
 from bridge.errors import OneCUnavailable
 from bridge.services.delivery.deliver import Delivery
-from tests.services.delivery.test_deliver import RefusingOneC
+from tests.services.delivery.delivery_fixture import RefusingOneC
 from tests.support import builders as b
 from tests.support.clocks import seconds_of
 from tests.support.fakes.ledger import RecordedEvents
@@ -37,7 +37,7 @@ class OutageReport:
 
     objects: tuple[int, ...]
     requests_an_hour: float
-    owed: int
+    waiting: int
     documents: int
     doubled: int
     left: int
@@ -63,7 +63,7 @@ class LongOutage:
         )
         self._made = 0
 
-    async def owe(self, count: int) -> None:
+    async def add_calls(self, count: int) -> None:
         """Record so many calls."""
         new = [self._call() for _ in range(count)]
         await asyncio.gather(*(self.ledger.record_call(c, self._entry(c)) for c in new))
@@ -73,13 +73,13 @@ class LongOutage:
         steps = int(timedelta(days=1) / _STEP)
         for step in range(steps):
             if step * _NEW_CALLS_A_DAY % steps < _NEW_CALLS_A_DAY:
-                await self.owe(1)
+                await self.add_calls(1)
             self.now += _STEP
             await self.delivery.drain()
         self.events.published.clear()
 
     async def recover_after_crash(self) -> int:
-        """Bring 1C back, and deliver until nothing is owed; give what is left."""
+        """Bring 1C back, and deliver until nothing is pending; return what is left."""
         self.onec.is_well()
         for _ in range(60):
             self.now += timedelta(minutes=2)
@@ -99,11 +99,11 @@ class LongOutage:
         return OutboxEntry(key=call.key, created_at=call.received_at, due_at=call.received_at)
 
 
-async def run_long_outage(folder: Path, owed: int, days: int) -> OutageReport:
-    """Return what was seen of *owed* calls and those of *days* more."""
+async def run_long_outage(folder: Path, waiting: int, days: int) -> OutageReport:
+    """Return what was seen of *waiting* calls and those of *days* more."""
     plant = LongOutage(folder)
     try:
-        await plant.owe(owed)
+        await plant.add_calls(waiting)
         plant.onec.judges.append(_away)
         objects = []
         for _ in range(days):
@@ -114,15 +114,15 @@ async def run_long_outage(folder: Path, owed: int, days: int) -> OutageReport:
         left = await plant.recover_after_crash()
     finally:
         await plant.ledger.close()
-    held = Counter(
+    documents = Counter(
         marker for marker, found in plant.onec.documents.values() if not found.deletion_mark
     )
     return OutageReport(
         objects=tuple(objects),
         requests_an_hour=asked / (days * 24),
-        owed=owed + days * _NEW_CALLS_A_DAY,
-        documents=len(held),
-        doubled=sum(count > 1 for count in held.values()),
+        waiting=waiting + days * _NEW_CALLS_A_DAY,
+        documents=len(documents),
+        doubled=sum(count > 1 for count in documents.values()),
         left=left,
     )
 
@@ -136,13 +136,13 @@ def _away(method: str, key: str) -> Exception:
 def main() -> int:
     """Run it from the command line."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--owed", type=int, default=20_000)
+    options.add_argument("--waiting", type=int, default=20_000)
     options.add_argument("--days", type=int, default=5)
     asked = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        seen = asyncio.run(run_long_outage(Path(folder), asked.owed, asked.days))
+        seen = asyncio.run(run_long_outage(Path(folder), asked.waiting, asked.days))
     print(seen)  # noqa: T201 - a script
-    return 0 if seen.left == seen.doubled == 0 and seen.documents == seen.owed else 1
+    return 0 if seen.left == seen.doubled == 0 and seen.documents == seen.waiting else 1
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ class _Server(ServerWithoutSignals, OneCServer):
 
 @dataclass
 class Gate:
-    """A sleep that lasts until it is opened: holds 1C's answer in the middle of a run."""
+    """A sleep that lasts until it is opened: keeps 1C's answer back in the middle of a run."""
 
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
@@ -66,7 +66,7 @@ class ServiceFolder:
         return f"http://127.0.0.1:{self.onec.port}{self.lab.publication}"
 
     def environment(self, **changed: str | None) -> dict[str, str]:
-        """Give a bridge's environment; *changed* settings without BRIDGE_, None takes one out."""
+        """Return a bridge's environment; *changed* settings without BRIDGE_, None takes one out."""
         own = {k: v for k, v in os.environ.items() if not k.startswith("BRIDGE_")}
         settings: dict[str, str | None] = {
             "ONEC_URL": self.url,
@@ -84,7 +84,7 @@ class ServiceFolder:
         return own
 
     def settings(self) -> Settings:
-        """Give the same settings as a value."""
+        """Return the same settings as a value."""
         return Settings(
             _env_file=None,  # type: ignore[call-arg]  # a parameter of pydantic-settings
             onec_url=self.url,
@@ -99,26 +99,26 @@ class ServiceFolder:
         """Run one sync in this process."""
         return await bootstrap.sync(self.settings(), PullRules(**rules), SilentProgress())
 
-    async def run_command(self, *words: str, **changed: str | None) -> "CommandResult":
+    async def run_command(self, *arguments: str, **changed: str | None) -> "CommandResult":
         """Run one command of the bridge to its end."""
-        process = await self.start(*words, heard=True, **changed)
+        process = await self.start(*arguments, readable=True, **changed)
         async with asyncio.timeout(PATIENCE_S):
             out, err = await process.communicate()
         return CommandResult(process.returncode or 0, out.decode(), err.decode())
 
     async def start(
-        self, *words: str, heard: bool = True, **changed: str | None
+        self, *arguments: str, readable: bool = True, **changed: str | None
     ) -> asyncio.subprocess.Process:
-        """Start one command of the bridge; *heard*: what it says can be read.
+        """Start one command of the bridge; *readable*: its output can be read.
 
         The pipes of one that is killed stay open as long as its sync process lives.
         """
-        ear = asyncio.subprocess.PIPE if heard else asyncio.subprocess.DEVNULL
+        ear = asyncio.subprocess.PIPE if readable else asyncio.subprocess.DEVNULL
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "bridge",
-            *words,
+            *arguments,
             cwd=self.folder,
             env=self.environment(**changed),
             stdin=asyncio.subprocess.DEVNULL,
@@ -127,9 +127,9 @@ class ServiceFolder:
         )
 
     async def start_with(
-        self, environment: Mapping[str, str], log: IO[bytes], *words: str, apart: bool = False
+        self, environment: Mapping[str, str], log: IO[bytes], *arguments: str, apart: bool = False
     ) -> asyncio.subprocess.Process:
-        """Start one command of the bridge in *environment*; what it says goes to *log*.
+        """Start one command of the bridge in *environment*; its output goes to *log*.
 
         *apart*: in a process group of its own, which can be killed as a whole.
         """
@@ -137,7 +137,7 @@ class ServiceFolder:
             sys.executable,
             "-m",
             "bridge",
-            *words,
+            *arguments,
             cwd=self.folder,
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,
@@ -149,7 +149,7 @@ class ServiceFolder:
 
 @dataclass(frozen=True)
 class CommandResult:
-    """How a command ended and what it said; never with a traceback."""
+    """How a command ended and what it printed; never with a traceback."""
 
     code: int
     out: str
@@ -174,7 +174,7 @@ async def open_service_folder(folder: Path, partners: int = 60) -> AsyncIterator
 
 
 async def wait_until(seen: Callable[[], bool], what: str) -> None:
-    """Look again and again, for processes tell of nothing; fail when patience is over."""
+    """Look again and again, for processes report nothing; fail when patience is over."""
     deadline = time.monotonic() + PATIENCE_S
     while not seen():
         assert time.monotonic() < deadline, what
@@ -195,7 +195,7 @@ async def wait_until_alive(port: int, process: asyncio.subprocess.Process) -> No
 
 
 def secrets_in(text: str, environment: Mapping[str, str]) -> list[str]:
-    """Find the secrets of an environment in what a command said."""
+    """Find the secrets of an environment in what a command printed."""
     names = ("BRIDGE_ONEC_PASSWORD", "BRIDGE_HOOK_PASSWORD")
     return [name for name in names if environment.get(name, "") in text]
 

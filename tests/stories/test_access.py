@@ -18,8 +18,8 @@ async def opened(link: str, browser: httpx.AsyncClient) -> int:
     return (await browser.get(link, headers={"Accept": "text/html"})).status_code
 
 
-async def make_link(site: ServiceFolder, *words: str) -> str:
-    result = await site.run_command("desk-link", *words, "--json")
+async def make_link(site: ServiceFolder, *arguments: str) -> str:
+    result = await site.run_command("desk-link", *arguments, "--json")
     assert result.code == 0, result.err
     made = json.loads(result.out)
     assert made["name"] == "Звонков Олег"
@@ -33,7 +33,7 @@ async def test_a_link_made_at_a_terminal_opens_the_desk_until_it_is_revoked_ther
         site.lab.add_user("Звонков Олег", "205")
         await site.sync()
         site.port = free_port()
-        process = await site.start("serve", heard=False, SYNC_INTERVAL_S="3600")
+        process = await site.start("serve", readable=False, SYNC_INTERVAL_S="3600")
         try:
             await wait_until_alive(site.port, process)
             async with httpx.AsyncClient(trust_env=False) as browser:

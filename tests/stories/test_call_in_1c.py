@@ -1,4 +1,4 @@
-"""Every story of the cabinet comes out as its referee expects: in the ledger, and in 1C."""
+"""Every scenario comes out as its referee expects: in the ledger, and in 1C."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ from tests.stories.in_process import (
 pytestmark = pytest.mark.anyio
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-STORIES = read_scenarios(FIXTURES / "stories") | read_scenarios(FIXTURES / "odd_stories")
+SCENARIOS = read_scenarios(FIXTURES / "stories") | read_scenarios(FIXTURES / "odd_stories")
 NOBODY_TALKED = (Disposition.MISSED, Disposition.NOT_REACHED)
 DISPOSITIONS = {
     "answered": (Disposition.ANSWERED,),
@@ -37,7 +37,7 @@ DISPOSITIONS = {
 
 @pytest.fixture(scope="session")
 def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the directory of a company that is the same in every story."""
+    """Return the directory of a company that is the same in every scenario."""
     path = tmp_path_factory.mktemp("life") / "directory.db"
 
     async def pull() -> None:
@@ -55,19 +55,19 @@ async def running_service(pulled: Path, folder: Path) -> AsyncIterator[InProcess
         yield service
 
 
-async def reported(service: InProcessService, story: Scenario) -> Playback:
-    """Tell *story* with the company's people; where it begins with an order, we order it."""
-    callers = dict(assign_roles(story, service.lab.infobase))
-    if story.order is None:
-        return await service.play(story, **callers)
-    queue_scenario(story, service.sipuni, roles=callers, pause=service.pause)
-    performance = Playback(story, service.sipuni, roles=callers)  # told by the cabinet itself
+async def reported(service: InProcessService, scenario: Scenario) -> Playback:
+    """Play *scenario* with the company's people; where it begins with an order, we order it."""
+    callers = dict(assign_roles(scenario, service.lab.infobase))
+    if scenario.order is None:
+        return await service.play(scenario, **callers)
+    queue_scenario(scenario, service.sipuni, roles=callers, pause=service.pause)
+    performance = Playback(scenario, service.sipuni, roles=callers)  # played by the cabinet itself
     order = performance.scenario.order
     assert order is not None
     extension = performance.fill_placeholders(order.sipnumber)
     if not extension:
         service.sipuni.waiting_scenarios.clear()
-        return await service.play(story, **callers)
+        return await service.play(scenario, **callers)
     await service.call_originator.order(
         extension, performance.fill_placeholders(order.phone), by="Анна"
     )
@@ -85,25 +85,25 @@ def find(calls: list[PhoneCall], expected: ExpectedCall) -> PhoneCall:
 
 
 def check(call: PhoneCall, expected: ExpectedCall) -> None:
-    life = call.state
+    state = call.state
     assert call.direction == expected.direction
-    assert life.disposition in DISPOSITIONS[expected.disposition]
-    assert life.talked_extensions == expected.talked
-    assert bool(life.recording) is expected.recording
+    assert state.disposition in DISPOSITIONS[expected.disposition]
+    assert state.talked_extensions == expected.talked
+    assert bool(state.recording) is expected.recording
     assert str(call.caller.number or "") == expected.caller
     assert not expected.did or call.did == expected.did
     if expected.disposition == "answered":
-        assert life.talk_time is not None
-        assert abs(life.talk_time.total_seconds() - expected.talk_s) <= 1
+        assert state.talk_time is not None
+        assert abs(state.talk_time.total_seconds() - expected.talk_s) <= 1
 
 
-@pytest.mark.parametrize("name", STORIES)
-async def test_a_story_comes_out_as_it_should(name: str, pulled: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_a_scenario_comes_out_as_it_should(name: str, pulled: Path, tmp_path: Path) -> None:
     async with running_service(pulled, tmp_path) as service:
-        performance = await reported(service, STORIES[name])
+        performance = await reported(service, SCENARIOS[name])
         await service.resolve_unfinished_calls()
         entries = await service.deliver_all()
-        # An order of which the cabinet never told anything has rung nobody.
+        # An order of which the cabinet never sent an event has rung nobody.
         calls = [c for c in await service.ledger.calls() if c.applied_events or c.order is None]
 
         assert performance.problems == ()
@@ -111,10 +111,14 @@ async def test_a_story_comes_out_as_it_should(name: str, pulled: Path, tmp_path:
         assert len(calls) == len(expected)
         for one in expected:
             check(find(calls, one), one)
-        # The cabinet's clients owed a call-back, and nobody else.
-        owed = {str(n) for debt in await service.ledger.open_missed_calls() for n in debt.numbers}
-        assert owed == set(performance.expect.to_call_back)
-        # 1C holds one document of every call it was owed, each in its partner's list.
+        # The scenario's clients to be called back, and nobody else.
+        waiting = {
+            str(n)
+            for missed_call in await service.ledger.open_missed_calls()
+            for n in missed_call.numbers
+        }
+        assert waiting == set(performance.expect.to_call_back)
+        # 1C has one document of every call that needs one, each in its partner's list.
         assert service.count_in_onec()[:2] == (len(entries), len(entries))
         assert {entry.state for entry in entries} <= {EntryState.DELIVERED}
         assert len(await service.ledger.unapplied_events(1)) == 0

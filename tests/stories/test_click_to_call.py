@@ -41,7 +41,7 @@ class Office:
     settings: dict[str, str]
 
     def rung(self) -> list[tuple[str, str]]:
-        """Give the calls that the cabinet was told to place."""
+        """Return the calls that the cabinet was asked to place."""
         calls = [call for call in self.cabinet.calls if call.header.callback_id]
         return [(call.extension, call.header.destination) for call in calls]
 
@@ -54,8 +54,8 @@ class Office:
         finally:
             await ledger.close()
 
-    async def hear_the_end(self) -> None:
-        """Wait until the bridge's only call was heard to be answered."""
+    async def wait_until_answered(self) -> None:
+        """Wait until the bridge's only call is answered."""
         async with asyncio.timeout(30):
             while True:
                 if await self.dispositions() == ["answered"]:
@@ -100,7 +100,7 @@ async def open_office(site: ServiceFolder, **settings: str) -> AsyncIterator[Off
             "SYNC_INTERVAL_S": "3600",
             **settings,
         }
-        process = await site.start("serve", heard=False, **wired)
+        process = await site.start("serve", readable=False, **wired)
         try:
             await wait_until_alive(site.port, process)
             yield Office(site, cabinet, wired)
@@ -119,13 +119,15 @@ async def test_without_a_service_the_command_says_what_to_do(tmp_path: Path) -> 
     assert result.out == ""
 
 
-async def test_a_call_ordered_at_a_terminal_rings_and_its_events_are_heard(tmp_path: Path) -> None:
+async def test_a_call_ordered_at_a_terminal_rings_and_its_events_are_applied(
+    tmp_path: Path,
+) -> None:
     async with open_service_folder(tmp_path, partners=3) as site, open_office(site) as office:
         await office.cabinet.listeners.wait_for_listeners()
         result = await site.run_command("call", "205", "8 (900) 123-45-67", **office.settings)
         again = await site.run_command("call", "205", CLIENT, **office.settings)
 
-        await office.hear_the_end()
+        await office.wait_until_answered()
 
     assert (result.code, result.out) == (0, "205 rings; then 8 (900) 123-45-67 is called\n")
     assert again.code == 1

@@ -81,20 +81,20 @@ class Machine:
                 return 0  # the first run is just making its table
             return sum(run.report is not None for run in runs)
 
-        wanted, deadline = await well() + count, time.monotonic() + _PATIENCE_S
-        while await well() < wanted:
+        target, deadline = await well() + count, time.monotonic() + _PATIENCE_S
+        while await well() < target:
             assert time.monotonic() < deadline, "no sync"
             await asyncio.sleep(0.2)  # between looks at another process only
 
-    async def tells(self, words: str) -> None:
-        """Wait until the log has *words*."""
+    async def wait_for_log(self, text: str) -> None:
+        """Wait until the log has *text*."""
         deadline = time.monotonic() + _PATIENCE_S
-        while words not in self.log.read_text():
-            assert time.monotonic() < deadline, words
+        while text not in self.log.read_text():
+            assert time.monotonic() < deadline, text
             await asyncio.sleep(0.2)  # between looks at another process only
 
     async def answers(self) -> None:
-        """Call once; the caller has his answer."""
+        """Call once; the caller has an answer."""
         self._calls += 1
         asked = {"fromnum": f"7999000{self._calls:04d}", "tonum": "74950000001", "time": ""}
         async with httpx.AsyncClient(trust_env=False, auth=("pbx", "composed-pass")) as http:
@@ -133,7 +133,7 @@ async def test_the_service_goes_on_behind_a_step_of_the_clock(
 
             machine.sets(after)
 
-            await machine.tells("clock_off")
+            await machine.wait_for_log("clock_off")
             await machine.answers()
             await machine.syncs(2)
             await machine.answers()

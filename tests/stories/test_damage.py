@@ -147,7 +147,7 @@ async def test_a_sync_that_meets_damage_is_a_first_load(site: ServiceFolder, tab
     first = await site.sync()
     index = site.folder / "data" / "directory.db"
     spoil(index, table)
-    # Would be refused as a loss, were anything held.
+    # Would be refused as a loss, were anything in the directory.
     site.lab.faults.add("shrunken", set=PARTNERS, share=0.5)
 
     again = await site.sync()
@@ -169,7 +169,7 @@ async def test_damage_in_the_middle_of_a_run_is_mended_by_the_same_run(site: Ser
     assert index.with_name("directory.db.damaged").exists()
 
 
-async def test_the_guard_watches_what_is_held_as_long_as_it_can_be_read(
+async def test_the_guard_watches_the_directory_as_long_as_it_can_be_read(
     site: ServiceFolder,
 ) -> None:
     await site.sync()

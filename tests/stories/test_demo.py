@@ -34,7 +34,7 @@ from tests.stories.processes import (
 pytestmark = pytest.mark.anyio
 
 
-class NotedScreen:
+class RecordedScreen:
     """Keeps what a person would have seen."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ async def site(tmp_path: Path) -> AsyncIterator[ServiceFolder]:
 
 
 async def test_the_scripted_day_is_seen_on_the_1c_side() -> None:
-    screen = NotedScreen()
+    screen = RecordedScreen()
     settings = DemoSettings(partners=200, fast_clock=True)
     passed = await run_demo(settings, screen, once=True)
     assert passed, [step for step in screen.steps if not step.passed] + screen.lines
@@ -138,7 +138,7 @@ async def test_the_doctor_says_by_its_exit_code_how_bad_it_is(site: ServiceFolde
     assert json.loads(away.out)
 
 
-async def test_a_terminated_service_exits_with_0_and_keeps_what_it_owes(
+async def test_a_terminated_service_exits_with_0_and_keeps_its_outbox(
     site: ServiceFolder,
 ) -> None:
     callers = choose_callers(site.lab.infobase)
@@ -156,14 +156,14 @@ async def test_a_terminated_service_exits_with_0_and_keeps_what_it_owes(
     _, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     assert process.returncode == 0
     assert "Traceback" not in err.decode()
-    owed = await site.run_command("outbox", "list", "--json")
-    (entry,) = json.loads(owed.out)
+    pending = await site.run_command("outbox", "list", "--json")
+    (entry,) = json.loads(pending.out)
     assert entry["state"] == "due"
     shown = await site.run_command("outbox", "show", entry["key"][:6], "--json")
     assert json.loads(shown.out)["key"] == entry["key"]
 
 
-async def test_a_port_that_is_taken_is_said_in_one_sentence(site: ServiceFolder) -> None:
+async def test_a_port_that_is_taken_is_reported_in_one_sentence(site: ServiceFolder) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         site.port = int(taken.getsockname()[1])
         result = await site.run_command("serve")
@@ -219,7 +219,7 @@ async def test_a_data_folder_that_cannot_be_is_a_wrong_setting(site: ServiceFold
 async def test_looking_at_the_outbox_makes_no_file(site: ServiceFolder) -> None:
     data = site.folder / "data"
     elsewhere = await site.run_command("outbox", "list")
-    assert elsewhere.code == 1  # else a look in the wrong folder would say that nothing is owed
+    assert elsewhere.code == 1  # else a look in the wrong folder would find nothing pending
     data.mkdir()
     listed, shown = await asyncio.gather(
         site.run_command("outbox", "list"), site.run_command("outbox", "retry", "abc", "--json")
@@ -260,7 +260,7 @@ async def test_a_caller_may_be_typed_as_1c_shows_him(site: ServiceFolder) -> Non
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """Let programs started here hear Ctrl-C: where the tests run in the background they would not.
+    """Let programs started here get Ctrl-C: where the tests run in the background they would not.
 
     A shell has its background jobs ignore it, and they pass that on to their children.
     """

@@ -51,9 +51,11 @@ Versions = dict[str, dict[object, tuple[int, int]]]
 
 
 def a_lab(release: Release, storage: ExtensionStorage, seed: int, partners: int = 400) -> OneCLab:
-    whims = DataQuirks(extension_storage=storage, control_characters=seed % 2 == 0)
+    quirks = DataQuirks(extension_storage=storage, control_characters=seed % 2 == 0)
     clock = ManualClock()
-    return OneCLab(compose_infobase(partners, seed, release, whims), clock=clock, sleep=clock.sleep)
+    return OneCLab(
+        compose_infobase(partners, seed, release, quirks), clock=clock, sleep=clock.sleep
+    )
 
 
 def partner_of(world: Infobase, truth: IntendedPhone) -> str | None:
@@ -77,7 +79,7 @@ def as_pbx_spells(e164: str, turn: int) -> str:
 
 
 def disagreements(world: Infobase, ask: RouteDecider) -> list[str]:
-    """Ask about every number of the company; tell where bridge and referee differ."""
+    """Ask about every number of the company; return where bridge and referee differ."""
     owners: dict[str, list[IntendedPhone]] = defaultdict(list)
     for truth in world.intended_phones:
         owners[truth.e164].append(truth)
@@ -114,7 +116,7 @@ def moved_refs(before: Versions, after: Versions) -> dict[str, set[str]]:
 async def pulled(lab: OneCLab, path: Path) -> tuple[SyncReport, list[str]]:
     """Sync once; give the report and where the bridge is wrong now."""
     clock = ManualClock()
-    # Sixty changes in a small firm may well bury more than a fifth of something.
+    # Sixty changes in a small firm may well delete more than a fifth of something.
     report = await sync(lab, path, clock, PullRules(max_shrink=0.9))
     directory = SqliteDirectory(path, stale_after=timedelta(days=1))
     try:

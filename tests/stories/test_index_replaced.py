@@ -63,12 +63,12 @@ async def test_a_service_has_its_index_anew_before_the_next_interval(
             lambda: bool(service.reported("index_restored")), "the index is well again"
         )
         after = await service.answer(caller.sent_number, did="74950000003")
-        wanted = service.reported("index_needs_sync")
+        reports = service.reported("index_needs_sync")
 
     assert before == after == caller.extension
     assert answered in {caller.extension, "100"}
-    assert len(wanted) == 1
-    assert "directory.db" in wanted[0]["reason"]
+    assert len(reports) == 1
+    assert "directory.db" in reports[0]["reason"]
 
 
 async def _until_synced(site: ServiceFolder) -> None:

@@ -48,7 +48,7 @@ _HOOKS = (
 
 @pytest.fixture(scope="session")
 def company() -> tuple[OneCLab, DemoCallers]:
-    """A company that no story of this file changes."""
+    """A company that no test of this file changes."""
     lab = build_onec_lab(ManualClock())
     return lab, choose_callers(lab.infobase)
 
@@ -74,7 +74,7 @@ async def running_service(
 
 
 async def only_call(service: InProcessService) -> PhoneCall:
-    """Give the one call of the journal, of which 1C holds one document."""
+    """Return the one call of the journal, of which 1C has one document."""
     (call,) = await service.ledger.calls()
     await service.deliver_all()
     assert service.count_in_onec()[:2] == (1, 1)
@@ -197,9 +197,9 @@ async def test_spellings_and_quirks_change_neither_the_way_nor_the_journal(
     company: tuple[OneCLab, DemoCallers], tmp_path: Path
 ) -> None:
     best = CabinetSwitches()
-    moods = [replace(best, caller=spelling) for spelling in _READABLE]
-    moods += [replace(best, time=spelling) for spelling in TimeSpelling]
-    moods += [
+    availabilities = [replace(best, caller=spelling) for spelling in _READABLE]
+    availabilities += [replace(best, time=spelling) for spelling in TimeSpelling]
+    availabilities += [
         replace(best, tonum_suffix=True),
         replace(best, did_suffix=True),
         replace(best, shuffle_params=True, caller=CallerSpelling.SPACED_PLUS),
@@ -213,20 +213,20 @@ async def test_spellings_and_quirks_change_neither_the_way_nor_the_journal(
         service,
         callers,
     ):
-        for number, switches in enumerate(moods, start=1):
+        for number, switches in enumerate(availabilities, start=1):
             report = await service.call(callers.contact.sent_number, switches=switches)
             assert report.rang_first == callers.contact.extension, switches
             assert report.problems == (), switches
             assert len(await service.ledger.calls()) == number, switches
             service.clock.advance(15)
         await service.deliver_all()
-        assert service.count_in_onec() == (len(moods),) * 3
+        assert service.count_in_onec() == (len(availabilities),) * 3
         calls = await service.ledger.calls()
         assert {call.did for call in calls} == {DID}
         assert len({row["АбонентКакСвязаться"] for row in service.documents()}) == 1
         # The PBX's own time, however spelled: calls came sixteen seconds apart.
         dates = sorted(row["Date"] for row in service.documents())
-        assert len(set(dates)) == len(moods)
+        assert len(set(dates)) == len(availabilities)
 
 
 async def test_hidden_callers_are_journalled_without_a_name(
@@ -246,7 +246,7 @@ async def test_hidden_callers_are_journalled_without_a_name(
         assert shown.count("Неизвестный абонент, номер скрыт") == len(_HIDDEN)
 
 
-async def test_a_bare_question_owes_1c_nothing_and_its_call_is_known_from_its_events(
+async def test_a_bare_question_needs_no_document_and_its_call_is_known_from_its_events(
     tmp_path: Path,
 ) -> None:
     async with running_service(tmp_path, ServiceOptions()) as (service, callers):

@@ -65,7 +65,7 @@ async def is_answered(port: int) -> bool:
 
 
 async def flood(port: int, head: bytes, mebibytes: int) -> bytes:
-    """Send until the other side hangs up; give what it said."""
+    """Send until the other side closes; return its answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(head)
     try:

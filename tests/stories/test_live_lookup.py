@@ -1,4 +1,4 @@
-"""A customer written down a minute ago reaches his manager, although no sync has run since."""
+"""A client written down a minute ago reaches the manager, although no sync has run since."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -47,7 +47,7 @@ def smirnova(service: InProcessService) -> str:
 
 
 def write_down(service: InProcessService, phone: str = "8 (903) 555-01-23") -> tuple[str, str]:
-    """Write a new partner of Смирнова's with a contact person down, by hand in 1C."""
+    """Write a new partner of Смирнова's with a contact person down, as a manual edit in 1C."""
     partner = service.lab.add_partner("Ромашка", manager=smirnova(service))
     return partner, service.lab.add_contact(partner, "Иванов Пётр", phone=phone)
 
@@ -60,7 +60,7 @@ def looked_for(service: InProcessService) -> int:
 
 
 async def evidence(service: InProcessService) -> set[Finding]:
-    """Tell what was found on the way to the last decision."""
+    """Return what was found on the way to the last decision."""
     [call] = await service.ledger.calls(limit=1)
     return {step.finding for step in call.decision.evidence}
 

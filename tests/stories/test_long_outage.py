@@ -10,8 +10,8 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_days_without_1c_cost_no_memory_and_1c_no_peace(tmp_path: Path) -> None:
-    seen = await run_long_outage(tmp_path, owed=300, days=2)
+    seen = await run_long_outage(tmp_path, waiting=300, days=2)
 
     assert max(seen.objects) <= min(seen.objects) * 1.02
     assert seen.requests_an_hour <= 60
-    assert (seen.documents, seen.doubled, seen.left) == (seen.owed, 0, 0)
+    assert (seen.documents, seen.doubled, seen.left) == (seen.waiting, 0, 0)

@@ -36,7 +36,7 @@ async def site(tmp_path: Path) -> AsyncIterator[ServiceFolder]:
 
 
 def reported(site: ServiceFolder, number: str) -> str | None:
-    """Give the extension the PBX would be told."""
+    """Return the extension the PBX would get."""
     _, decision = bootstrap.explain(site.settings(), number, "")
     return decision.extension
 
@@ -82,21 +82,21 @@ async def test_what_callers_are_routed_by_is_kept_until_a_person_accepts_its_los
     assert not later.changed
 
 
-async def test_a_mistyped_attribute_is_refused_in_words_and_in_json(site: ServiceFolder) -> None:
+async def test_a_mistyped_attribute_is_refused_in_text_and_in_json(site: ServiceFolder) -> None:
     await site.sync()
     number, before = _caller(site)
 
     result = await site.run_command("sync", "--json", EXTENSION_ATTRIBUTE="Внутрений номер")
-    words = await site.run_command("sync", EXTENSION_ATTRIBUTE="Внутрений номер")
+    text = await site.run_command("sync", EXTENSION_ATTRIBUTE="Внутрений номер")
 
     document = json.loads(result.out)
-    assert (result.code, words.code) == (3, 3)
+    assert (result.code, text.code) == (3, 3)
     assert (document["ok"], document["code"], document["alarm"]) == (False, 3, "extensions_lost")
     (loss,) = document["losses"]
     assert (loss["what"], loss["now"]) == ("extension", 0)
-    assert f"0 of {loss['before']} managers with an extension" in words.err
-    assert "BRIDGE_EXTENSION_ATTRIBUTE" in words.err
-    assert "--accept-shrink" in words.err
+    assert f"0 of {loss['before']} managers with an extension" in text.err
+    assert "BRIDGE_EXTENSION_ATTRIBUTE" in text.err
+    assert "--accept-shrink" in text.err
     assert reported(site, number) == before
     assert (await site.run_command("sync", "--json")).code == 0
 
@@ -114,11 +114,11 @@ async def test_a_first_run_with_a_mistyped_attribute_says_that_nobody_is_reached
     site: ServiceFolder,
 ) -> None:
     result = await site.run_command("sync", "--json", EXTENSION_ATTRIBUTE="Внутрений номер")
-    words = await site.run_command("sync", EXTENSION_ATTRIBUTE="Внутрений номер")
+    text = await site.run_command("sync", EXTENSION_ATTRIBUTE="Внутрений номер")
 
     assert result.code == 0
     assert json.loads(result.out)["nobody_reachable"]
-    assert "nobody has an extension" in words.out.replace("\n", " ")
+    assert "nobody has an extension" in text.out.replace("\n", " ")
 
 
 async def test_the_service_raises_the_alarm_also_of_a_refusal_of_before_its_start(
@@ -188,11 +188,11 @@ async def test_managers_who_leave_one_by_one_are_missed_when_they_are_many(
     site: ServiceFolder,
 ) -> None:
     first = await site.sync()
-    held = first.facts["extension"]
+    known = first.facts["extension"]
     runs = await _lose_one_by_one(site)
 
-    assert runs[-1].before == held
-    assert held - runs[-1].now == int(held * 0.2) + 1
+    assert runs[-1].before == known
+    assert known - runs[-1].now == int(known * 0.2) + 1
 
 
 async def _lose_one_by_one(site: ServiceFolder) -> tuple[Loss, ...]:

@@ -1,4 +1,4 @@
-"""A missed call is a debt: one reminder in 1C as long as it is owed, and what its manager did
+"""A missed call is one reminder in 1C as long as it is open, and what its manager did
 with it is respected."""
 
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ RULES = MissedCallRules(lang="ru", zone=ZoneInfo("Europe/Moscow"))
 
 @pytest.fixture(scope="session")
 def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the directory of a company that is the same in every story."""
+    """Return the directory of a company that is the same in every test."""
     path = tmp_path_factory.mktemp("missed") / "directory.db"
 
     async def pull() -> None:
@@ -47,7 +47,7 @@ def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class Scene:
-    """A client, his manager's desk in UT, and the service between them."""
+    """A client, the manager's desk in UT, and the service between them."""
 
     service: InProcessService
     desk: ManagerActions
@@ -69,7 +69,7 @@ class Scene:
         await self.service.pass_time(40)
 
     async def calls_back(self) -> None:
-        """Have his manager call him, and talk."""
+        """Have the manager call the client, and talk."""
         await self.service.call_originator.order(self.extension, self.client, by="Анна")
         await self.service.sipuni.wait_until_idle()
         await self.service.pass_time(90)
@@ -105,7 +105,7 @@ async def scene(pulled: Path, folder: Path, rules: MissedCallRules = RULES) -> A
         )
 
 
-async def test_a_missed_call_is_told_in_the_ringing_reminder(pulled: Path, tmp_path: Path) -> None:
+async def test_a_missed_call_is_added_to_the_ringing_reminder(pulled: Path, tmp_path: Path) -> None:
     async with scene(pulled, tmp_path) as at:
         await at.misses()
 
@@ -116,7 +116,7 @@ async def test_a_missed_call_is_told_in_the_ringing_reminder(pulled: Path, tmp_p
         assert "Итог: пропущен, ожидание" in document["Описание"]
 
 
-async def test_often_missed_is_one_reminder_that_tells_how_often_and_when_last(
+async def test_often_missed_is_one_reminder_with_how_often_and_when_last(
     pulled: Path, tmp_path: Path
 ) -> None:
     async with scene(pulled, tmp_path) as at:
@@ -202,7 +202,7 @@ async def test_a_postponed_reminder_stays_where_its_manager_put_it(
 
 
 def escalating(at: Scene, minutes: int = 60, hours: str = "") -> tuple[MissedCallRules, str]:
-    """Give rules by which a colleague is told, and who he is in 1C."""
+    """Return the rules of an escalation to a colleague, and the colleague in 1C."""
     world = at.service.lab.infobase
     second = next(
         u for u in sorted(world.extensions) if world.may_take_calls(u) and u != at.manager
@@ -232,10 +232,10 @@ async def escalation(
         yield at, second
 
 
-async def test_a_debt_escalates_after_working_time_and_closes_for_both(
+async def test_a_missed_call_escalates_after_working_time_and_closes_for_both(
     pulled: Path, tmp_path: Path
 ) -> None:
-    # The stories begin on a Monday at 12:30 in Moscow.
+    # The tests begin on a Monday at 12:30 in Moscow.
     hours = "Mon-Fri 12:00-13:00, Tue-Fri 09:00-18:00"
     async with escalation(pulled, tmp_path, 60, hours) as (at, second):
         await at.misses()
@@ -303,7 +303,7 @@ async def test_what_its_manager_postponed_waits_for_its_new_time(
         assert len(at.reminders(second)) == 1
 
 
-async def test_a_person_s_words_in_the_document_stay(pulled: Path, tmp_path: Path) -> None:
+async def test_a_person_s_text_in_the_document_stays(pulled: Path, tmp_path: Path) -> None:
     async with scene(pulled, tmp_path) as at:
         await at.service.call(at.client, outcome=PlannedOutcome.ANSWERED)
         await at.service.delivery.drain()
@@ -311,7 +311,7 @@ async def test_a_person_s_words_in_the_document_stay(pulled: Path, tmp_path: Pat
         typed = f"Хочет скидку\n{document['Описание']}\nПерезвонить в пятницу"
         at.desk.describe_call(document["Ref_Key"], typed)
         (call,) = await at.service.ledger.calls()
-        await at.service.book.annotate(call.key, "Анна", "Счёт выслан")
+        await at.service.call_store.annotate(call.key, "Анна", "Счёт выслан")
         await at.service.deliver_all()
 
         (document,) = at.service.documents()

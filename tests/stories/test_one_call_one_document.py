@@ -1,4 +1,4 @@
-"""One call is one document, one subject, one reminder, whatever weather stands over 1C."""
+"""One call is one document, one subject, one reminder, whatever faults 1C has."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -44,8 +44,8 @@ _WRITES = (PHONE_CALLS, SUBJECTS, REMINDERS)
 
 
 @dataclass(frozen=True)
-class Mood:
-    """A weather over one entity set: *times* strikes, or until it clears."""
+class FaultCase:
+    """A fault of one entity set: *times* requests, or until it is cleared."""
 
     name: str
     kind: str
@@ -58,48 +58,48 @@ class Mood:
     dead: bool = False
 
 
-_MOODS = (
-    Mood("clear sky", "slow", times=0),
-    Mood("lost replies", "lost_reply"),
-    Mood("hung replies", "hung_reply"),
-    Mood("one lost reply", "lost_reply", times=1, method="POST"),
-    Mood("bad gateway after the commit", "bad_gateway"),
-    Mood("truncated answers", "truncated"),
-    Mood("answers cut off", "cut"),
-    Mood("late commit within the quiet", "late_commit", times=1, late=10),
-    Mood("late commit beyond the quiet", "late_commit", times=1, late=180),
-    Mood("lost and late beyond the quiet", "late_commit", times=1, late=180, text="lost"),
-    Mood("several late commits", "late_commit", times=3, late=240),
-    Mood("time-outs", "timeout"),
-    Mood("1C down", "down"),
-    Mood("a maintenance page with status 200", "maintenance_200"),
-    Mood("a maintenance page with status 503", "maintenance_503"),
-    Mood("a page of 1C's that names rights", "rights_200"),
-    Mood("a text that names rights", "plain_200"),
-    Mood("a page of 1C's that names a block", "blocked_200"),
-    Mood("a page of 1C's that names a licence", "no_licence_200"),
-    Mood("a page of 1C's that names nothing", "page_200"),
-    Mood("a page to sign in at", "sign_in_200"),
-    Mood("sessions blocked", "sessions_blocked"),
-    Mood("session pool exhausted", "pool_exhausted"),
-    Mood("unauthorised", "unauthorised"),
-    Mood("no rights, by the guide", "rights", rights_status=401),
-    Mood("no rights, in the field", "rights", rights_status=403),
-    Mood("data locked", "data_lock"),
-    Mood("no licence, 500", "no_licence_500"),
-    Mood("no licence, 503", "no_licence_503"),
-    Mood("out of memory", "out_of_memory"),
-    Mood("platform error", "platform_error"),
-    Mood("a handler refuses", "business_refusal", text="Период закрыт", dead=True),
-    Mood("flaky reads", "flaky"),
+_CASES = (
+    FaultCase("clear sky", "slow", times=0),
+    FaultCase("lost replies", "lost_reply"),
+    FaultCase("hung replies", "hung_reply"),
+    FaultCase("one lost reply", "lost_reply", times=1, method="POST"),
+    FaultCase("bad gateway after the commit", "bad_gateway"),
+    FaultCase("truncated answers", "truncated"),
+    FaultCase("answers cut off", "cut"),
+    FaultCase("late commit within the quiet", "late_commit", times=1, late=10),
+    FaultCase("late commit beyond the quiet", "late_commit", times=1, late=180),
+    FaultCase("lost and late beyond the quiet", "late_commit", times=1, late=180, text="lost"),
+    FaultCase("several late commits", "late_commit", times=3, late=240),
+    FaultCase("time-outs", "timeout"),
+    FaultCase("1C down", "down"),
+    FaultCase("a maintenance page with status 200", "maintenance_200"),
+    FaultCase("a maintenance page with status 503", "maintenance_503"),
+    FaultCase("a page of 1C's that names rights", "rights_200"),
+    FaultCase("a text that names rights", "plain_200"),
+    FaultCase("a page of 1C's that names a block", "blocked_200"),
+    FaultCase("a page of 1C's that names a licence", "no_licence_200"),
+    FaultCase("a page of 1C's that names nothing", "page_200"),
+    FaultCase("a page to sign in at", "sign_in_200"),
+    FaultCase("sessions blocked", "sessions_blocked"),
+    FaultCase("session pool exhausted", "pool_exhausted"),
+    FaultCase("unauthorised", "unauthorised"),
+    FaultCase("no rights, by the guide", "rights", rights_status=401),
+    FaultCase("no rights, in the field", "rights", rights_status=403),
+    FaultCase("data locked", "data_lock"),
+    FaultCase("no licence, 500", "no_licence_500"),
+    FaultCase("no licence, 503", "no_licence_503"),
+    FaultCase("out of memory", "out_of_memory"),
+    FaultCase("platform error", "platform_error"),
+    FaultCase("a handler refuses", "business_refusal", text="Период закрыт", dead=True),
+    FaultCase("flaky reads", "flaky"),
 )
-#: After these 1C may have done what it did not confirm: the moods worth a power cut.
+#: After these 1C may have done what it did not confirm: the faults worth a power cut.
 _DOUBTFUL = ("lost replies", "late commit beyond the quiet", "1C down", "truncated answers")
 
 
 @pytest.fixture(scope="session")
 def pulled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory of the stories' company, pulled once."""
+    """A directory of the tests' company, pulled once."""
     path = tmp_path_factory.mktemp("pulled") / "directory.db"
 
     async def pull() -> None:
@@ -125,37 +125,37 @@ async def running_service(
         yield service, callers
 
 
-def let_it_rage(lab: OneCLab, mood: Mood, write: str) -> None:
-    """Let *mood* come over one of the three writes."""
-    lab.switches.rights_status = 403 if mood.rights_status == 403 else 401
-    method = "POST" if mood.kind == "late_commit" else mood.method
-    if mood.kind == "flaky":  # it troubles reads alone, and the first look needs a reason
+def let_it_rage(lab: OneCLab, case: FaultCase, write: str) -> None:
+    """Add the fault of *case* to one of the three writes."""
+    lab.switches.rights_status = 403 if case.rights_status == 403 else 401
+    method = "POST" if case.kind == "late_commit" else case.method
+    if case.kind == "flaky":  # it troubles reads alone, and the first look needs a reason
         lab.faults.add("lost_reply", method="POST", set=write, times=1)
-    fields = {"after": 10**9} if mood.kind == "late_commit" else {}
-    lab.faults.add(mood.kind, method=method, set=write, times=mood.times, text=mood.text, **fields)
+    fields = {"after": 10**9} if case.kind == "late_commit" else {}
+    lab.faults.add(case.kind, method=method, set=write, times=case.times, text=case.text, **fields)
 
 
-async def weather_the_mood(service: InProcessService, mood: Mood) -> None:
+async def wait_out_fault(service: InProcessService, case: FaultCase) -> None:
     """Let the storm rage, let it clear; what 1C does late it does when its time has come."""
-    if mood.late is None:
+    if case.late is None:
         await service.pass_time(100)
     else:
-        await service.pass_time(mood.late)
+        await service.pass_time(case.late)
         service.lab.commit_late_writes()
     service.lab.faults.clear()
 
 
-async def revive_the_dead(service: InProcessService, mood: Mood) -> None:
-    """A person reads 1C's words and retries; nothing else may bring the dead back."""
+async def revive_the_dead(service: InProcessService, case: FaultCase) -> None:
+    """A person reads 1C's message and retries; nothing else may revive a dead letter."""
     for entry, _ in await service.ledger.entries([EntryState.DEAD]):
-        assert mood.dead
-        assert mood.text in entry.last_error
+        assert case.dead
+        assert case.text in entry.last_error
         await service.ledger.save_entry(retry_now(entry, service.clock()))
 
 
-def test_every_kind_of_fault_has_its_mood() -> None:
+def test_every_kind_of_fault_has_its_case() -> None:
     besides = {"shrunken"}  # loses rows of listings, which no delivery asks for
-    assert {mood.kind for mood in _MOODS} == KINDS - besides
+    assert {case.kind for case in _CASES} == KINDS - besides
 
 
 @pytest.mark.parametrize(
@@ -168,24 +168,24 @@ def test_every_kind_of_fault_has_its_mood() -> None:
         pytest.param(REMINDERS, True, id="reminder"),
     ],
 )
-@pytest.mark.parametrize("mood", _MOODS, ids=lambda mood: mood.name)
+@pytest.mark.parametrize("case", _CASES, ids=lambda case: case.name)
 async def test_one_call_is_one_document_one_subject_one_reminder(
-    mood: Mood, write: str, honoured: bool, pulled: Path, tmp_path: Path
+    case: FaultCase, write: str, honoured: bool, pulled: Path, tmp_path: Path
 ) -> None:
     async with running_service(pulled, tmp_path) as (service, callers):
         service.lab.switches.honour_client_ref_key = honoured
-        let_it_rage(service.lab, mood, write)
+        let_it_rage(service.lab, case, write)
         report = await service.call(callers.contact.sent_number)
         assert report.rang_first == callers.contact.extension
-        await weather_the_mood(service, mood)
-        if mood.dead:
+        await wait_out_fault(service, case)
+        if case.dead:
             assert [e.state for e in await service.deliver_all()] == [EntryState.DEAD]
-        await revive_the_dead(service, mood)
+        await revive_the_dead(service, case)
         entries = await service.deliver_all()
         service.lab.commit_late_writes()  # nothing of ours may be under way any more
         assert service.count_in_onec() == (1, 1, 1)
         assert [entry.state for entry in entries] == [EntryState.DELIVERED]
-        assert service.situation.alarms() == ()
+        assert service.system_state.alarms() == ()
 
 
 @pytest.mark.parametrize("executed", [False, True], ids=["before", "after"])
@@ -194,14 +194,14 @@ async def test_one_call_is_one_document_one_subject_one_reminder(
 async def test_a_power_cut_in_the_middle_changes_nothing(
     name: str, write: str, executed: bool, pulled: Path, tmp_path: Path
 ) -> None:
-    mood = next(mood for mood in _MOODS if mood.name == name)
+    case = next(case for case in _CASES if case.name == name)
     async with running_service(pulled, tmp_path) as (service, callers):
         await service.call(callers.contact.sent_number)
-        service.onec_transport.hold("POST", write, executed=executed)
+        service.onec_transport.stop_at("POST", write, executed=executed)
         await service.deliver_until_interrupted()
         await service.lose_power()
-        let_it_rage(service.lab, mood, write)
-        await weather_the_mood(service, mood)
+        let_it_rage(service.lab, case, write)
+        await wait_out_fault(service, case)
         await service.lose_power()
         entries = await service.deliver_all()
         assert service.count_in_onec() == (1, 1, 1)
@@ -227,24 +227,24 @@ async def test_a_document_that_comes_late_is_marked_or_refused_by_its_key(
 
 
 @pytest.mark.parametrize("honoured", [False, True], ids=["own key", "our key"])
-async def test_many_calls_through_changing_weather_and_power_cuts(
+async def test_many_calls_through_changing_faults_and_power_cuts(
     honoured: bool, pulled: Path, tmp_path: Path
 ) -> None:
     async with running_service(pulled, tmp_path, default="999") as (service, callers):
         service.lab.switches.honour_client_ref_key = honoured
         calls = 0
-        for turn, mood in enumerate(_MOODS):
-            let_it_rage(service.lab, mood, _WRITES[turn % 3])
+        for turn, case in enumerate(_CASES):
+            let_it_rage(service.lab, case, _WRITES[turn % 3])
             for actor in (callers.contact, callers.partner):
                 await service.call(actor.sent_number)
                 calls += 1
             await service.pass_time(20)
             if turn % 4 == 3:
                 await service.lose_power()
-            if mood.late:
+            if case.late:
                 service.lab.commit_late_writes()
             service.lab.faults.clear()
-            await revive_the_dead(service, mood)
+            await revive_the_dead(service, case)
         entries = await service.deliver_all()
         assert {entry.state for entry in entries} == {EntryState.DELIVERED}
         assert service.count_in_onec() == (calls, calls, calls)
@@ -261,7 +261,7 @@ async def journalled(service: InProcessService, actor: DemoCaller) -> Row:
 
 
 def owner_of(lab: OneCLab, extension: str) -> str:
-    """Give the only user who may be called at *extension*."""
+    """Return the only user who may be called at *extension*."""
     world = lab.infobase
     (user,) = [u for u, e in world.extensions.items() if e == extension and world.may_take_calls(u)]
     return user

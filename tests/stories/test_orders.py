@@ -1,4 +1,4 @@
-"""Orders between a simulated 1C and a simulated cabinet: nobody is rung twice, all is told."""
+"""Orders between a simulated 1C and a simulated cabinet: nobody is rung twice, all is reported."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,7 +36,7 @@ from tests.stories.in_process import (
 pytestmark = pytest.mark.anyio
 
 CLIENT = "79001234567"
-#: Its reply is lost, and its telephone is not there: nobody ever tells of the order.
+#: Its reply is lost, and its telephone is not there: no event of the order ever comes.
 SILENT = CabinetSwitches(order_reply=OrderReplyMode.LOST, offline_ext=frozenset({"777"}))
 LOST = CabinetSwitches(order_reply=OrderReplyMode.LOST)
 
@@ -114,7 +114,7 @@ async def scene(
             await at.requests.aclose()
 
 
-async def test_an_unknown_outcome_is_told_in_1c_and_bars_until_the_statistics_were_asked(
+async def test_an_unknown_outcome_is_written_to_1c_and_bars_until_the_statistics_were_asked(
     pulled: Path, tmp_path: Path
 ) -> None:
     async with scene(pulled, tmp_path, SILENT) as at:
@@ -137,9 +137,7 @@ async def test_an_unknown_outcome_is_told_in_1c_and_bars_until_the_statistics_we
         assert at.rung() == 2
 
 
-async def test_what_the_events_tell_of_an_unknown_order_replaces_the_doubt(
-    pulled: Path, tmp_path: Path
-) -> None:
+async def test_events_of_an_unknown_order_replace_the_doubt(pulled: Path, tmp_path: Path) -> None:
     async with scene(pulled, tmp_path, LOST) as at:
         ordered = at.writes()
         await at.looks()
@@ -150,7 +148,7 @@ async def test_what_the_events_tell_of_an_unknown_order_replaces_the_doubt(
         assert "неизвестно" not in reported
 
 
-async def test_the_statistics_settle_an_unknown_order_whose_events_were_lost(
+async def test_the_statistics_resolve_an_unknown_order_whose_events_were_lost(
     pulled: Path, tmp_path: Path
 ) -> None:
     async with scene(pulled, tmp_path, LOST) as at:

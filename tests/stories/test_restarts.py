@@ -1,4 +1,4 @@
-"""A service in trouble with its disk: callers are answered, it is said, and it mends by itself."""
+"""A service in trouble with its disk: callers are answered, and it reports and mends itself."""
 
 import asyncio
 import json
@@ -79,7 +79,7 @@ class Service:
             await self.process.wait()
 
 
-def _no_room() -> None:
+def _no_space() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
 
 
@@ -95,7 +95,7 @@ async def serving(site: ServiceFolder, *, full_disk: bool = False) -> AsyncItera
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
-        preexec_fn=_no_room if full_disk else None,
+        preexec_fn=_no_space if full_disk else None,
         limit=1 << 20,
     )
     log: list[str] = []
@@ -125,7 +125,7 @@ async def site(tmp_path: Path) -> AsyncIterator[ServiceFolder]:
         yield opened
 
 
-async def owed(site: ServiceFolder) -> list[str]:
+async def outbox_keys(site: ServiceFolder) -> list[str]:
     result = await site.run_command("outbox", "list", "--json")
     return [entry["key"] for entry in json.loads(result.out)]
 
@@ -165,7 +165,7 @@ async def test_with_everything_broken_but_the_directory_callers_reach_their_mana
         async with asyncio.timeout(_PATIENCE_S):
             while rescue.exists():  # noqa: ASYNC110 - it is another process
                 await asyncio.sleep(_LOOK_S)
-        keys = await owed(site)
+        keys = await outbox_keys(site)
         acknowledged = await service.event(event="1", call_id="1.1", src_num="79035550100")
 
     assert answered == again == callers.contact.extension
@@ -181,7 +181,7 @@ async def test_with_everything_broken_but_the_directory_callers_reach_their_mana
     assert not [path for path in data.iterdir() if path.is_file() and path.stat().st_mode & 0o077]
 
 
-async def test_a_start_on_a_full_disk_answers_and_records_as_soon_as_there_is_room(
+async def test_a_start_on_a_full_disk_answers_and_records_as_soon_as_there_is_space(
     site: ServiceFolder,
 ) -> None:
     callers = choose_callers(site.lab.infobase)
@@ -192,7 +192,7 @@ async def test_a_start_on_a_full_disk_answers_and_records_as_soon_as_there_is_ro
         in_trouble = await service.down()
         service.limit_files(resource.RLIM_INFINITY)
         await service.until_down(set())
-        recorded = await owed(site)
+        recorded = await outbox_keys(site)
         service.limit_files(0)
         again = await service.answer(callers.contact.sent_number, "74950000002")
         await service.stop()
@@ -220,10 +220,10 @@ async def test_a_data_folder_that_is_none_stops_no_start(tmp_path: Path) -> None
             await service.until_down(set())
 
         assert answered is None
-        assert len(await owed(site)) == 1
+        assert len(await outbox_keys(site)) == 1
 
 
-async def test_a_ledger_deleted_under_the_service_loses_nothing_and_is_said(
+async def test_a_ledger_deleted_under_the_service_loses_nothing_and_is_reported(
     site: ServiceFolder,
 ) -> None:
     callers = choose_callers(site.lab.infobase)
@@ -240,7 +240,7 @@ async def test_a_ledger_deleted_under_the_service_loses_nothing_and_is_said(
             ):
                 await asyncio.sleep(_LOOK_S)
         await service.answer(callers.contact.sent_number, "74950000002")
-        keys = await owed(site)
+        keys = await outbox_keys(site)
 
     assert event == 200
     assert "ledger.db was deleted while the service ran" in result[0]["words"]

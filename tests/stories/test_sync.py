@@ -1,4 +1,4 @@
-"""A sync that fails leaves the old world; one that is refused waits for a person's word."""
+"""A sync that fails leaves the old directory; one that is refused waits for a person."""
 
 import asyncio
 import signal
@@ -25,7 +25,7 @@ async def site(tmp_path: Path) -> AsyncIterator[ServiceFolder]:
 
 
 def reported(site: ServiceFolder, number: str) -> str | None:
-    """Give the extension the PBX would be told."""
+    """Return the extension the PBX would get."""
     _, decision = bootstrap.explain(site.settings(), number, "")
     return decision.extension
 
@@ -99,10 +99,10 @@ async def test_the_sentence_of_1cs_page_is_quoted_and_the_advice_is_about_rights
     with pytest.raises(OneCUnauthorized) as refused:
         await site.sync()
 
-    words = error_message(refused.value)
-    assert "Нарушение прав доступа! Обратитесь к администратору." in words
-    assert "has he the rights" in words
-    assert "BRIDGE_ONEC_URL" not in words
+    text = error_message(refused.value)
+    assert "Нарушение прав доступа! Обратитесь к администратору." in text
+    assert "has he the rights" in text
+    assert "BRIDGE_ONEC_URL" not in text
 
 
 async def test_whatever_goes_wrong_the_old_index_goes_on_answering(site: ServiceFolder) -> None:

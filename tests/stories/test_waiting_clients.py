@@ -46,13 +46,13 @@ async def onec_changes(at: Scene, *, accepted: bool = False) -> None:
     await at.service.pass_time(40)
 
 
-async def debts(at: Scene) -> Sequence[MissedCall]:
+async def missed_calls(at: Scene) -> Sequence[MissedCall]:
     return await at.service.ledger.open_missed_calls()
 
 
 @pytest.fixture
 def own(pulled: Path, tmp_path: Path) -> Path:
-    """Give a directory of one's own: the story changes 1C."""
+    """Return a directory of one's own: the test changes 1C."""
     folder = tmp_path / "own"
     folder.mkdir()
     for name in ("directory.db", "metadata.json"):
@@ -74,9 +74,9 @@ async def test_a_missed_call_moves_to_the_manager_whom_1c_names_now(
         (moved,) = at.reminders()
         assert moved["Пользователь_Key"] == other.ref
         assert moved["Источник"] == first["Источник"]
-        (debt,) = await debts(at)
-        assert debt.owner is not None
-        assert debt.owner.extension == other.extension
+        (missed_call,) = await missed_calls(at)
+        assert missed_call.owner is not None
+        assert missed_call.owner.extension == other.extension
 
 
 async def test_missed_again_at_the_next_manager_the_client_is_reminded_of_to_him(
@@ -125,7 +125,7 @@ async def test_who_left_without_a_successor_leaves_the_client_to_the_second_pers
         assert other.ref in [row["Пользователь_Key"] for row in at.reminders()]
 
 
-async def test_a_partner_deleted_between_two_misses_leaves_one_debt_and_one_reminder(
+async def test_a_partner_deleted_between_two_misses_leaves_one_missed_call_and_one_reminder(
     own: Path, tmp_path: Path
 ) -> None:
     async with scene(own, tmp_path) as at:
@@ -135,8 +135,8 @@ async def test_a_partner_deleted_between_two_misses_leaves_one_debt_and_one_remi
         at.service.clock.advance(600)
         await at.misses()
 
-        (debt,) = await debts(at)
-        assert len(debt.call_keys) == 2
+        (missed_call,) = await missed_calls(at)
+        assert len(missed_call.call_keys) == 2
         (reminder,) = at.reminders()
         assert str(reminder["Описание"]).startswith("Пропущено звонков: 2")
 
@@ -149,12 +149,12 @@ async def test_a_talk_that_was_before_the_missed_call_does_not_pay_it(
         await at.service.call(at.client, outcome=PlannedOutcome.ANSWERED)
         await at.misses()
 
-        (debt,) = await debts(at)
-        assert len(debt.call_keys) == 1
+        (missed_call,) = await missed_calls(at)
+        assert len(missed_call.call_keys) == 1
         assert any(text.startswith("Пропущен звонок") for text in at.texts())
 
 
-async def tells(
+async def push_events(
     at: Scene, ref: str, *result: tuple[str, float, dict[str, str]], began: datetime | None = None
 ) -> None:
     """Have the cabinet push events of a call to the client, made from the manager's telephone."""
@@ -181,18 +181,20 @@ async def test_our_own_telephone_picked_up_is_no_talk_with_the_client(
 ) -> None:
     async with scene(pulled, tmp_path) as at:
         await at.misses()
-        await tells(at, "900001", ("1", 0, {}), ("3", 3, {}))
-        assert len(await debts(at)) == 1  # who picked up is not known yet
-        await tells(at, "900002", ("1", 0, {}), ("3", 3, {}), ("2", 30, {"status": "NOANSWER"}))
+        await push_events(at, "900001", ("1", 0, {}), ("3", 3, {}))
+        assert len(await missed_calls(at)) == 1  # who picked up is not known yet
+        await push_events(
+            at, "900002", ("1", 0, {}), ("3", 3, {}), ("2", 30, {"status": "NOANSWER"})
+        )
 
-        assert len(await debts(at)) == 1
+        assert len(await missed_calls(at)) == 1
         assert len(at.reminders(at.manager)) >= 1
 
-        await tells(at, "900003", ("1", 0, {}), ("3", 3, {}), ("2", 30, {"status": "ANSWER"}))
-        assert await debts(at) == []
+        await push_events(at, "900003", ("1", 0, {}), ("3", 3, {}), ("2", 30, {"status": "ANSWER"}))
+        assert await missed_calls(at) == []
 
 
-async def test_a_talk_told_late_pays_the_misses_before_it_and_not_the_one_after(
+async def test_a_talk_reported_late_closes_the_misses_before_it_and_not_the_one_after(
     pulled: Path, tmp_path: Path
 ) -> None:
     async with scene(pulled, tmp_path) as at:
@@ -200,15 +202,15 @@ async def test_a_talk_told_late_pays_the_misses_before_it_and_not_the_one_after(
         talked = at.service.clock() + timedelta(minutes=1)
         at.service.clock.advance(600)
         await at.misses()
-        (before,) = await debts(at)
+        (before,) = await missed_calls(at)
         answered: tuple[tuple[str, float, dict[str, str]], ...] = (
             ("1", 0.0, {}),
             ("3", 3.0, {}),
             ("2", 30.0, {"status": "ANSWER"}),
         )
-        await tells(at, "900001", *answered, began=talked)
+        await push_events(at, "900001", *answered, began=talked)
 
-        (left,) = await debts(at)
+        (left,) = await missed_calls(at)
         assert left.call_keys == before.call_keys[1:]
         (text,) = at.texts()
         assert text.startswith("Пропущен звонок в 12:4")

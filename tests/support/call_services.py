@@ -38,7 +38,7 @@ def build_call_services(
     dialect = SipuniTelephony("auto", PhoneRules())
     open_calls = ActiveCalls(monotonic or seconds_of(clock))
     rules = missed_call_rules or MissedCallRules(lang="ru", zone=UTC)
-    owed = MissedCalls(
+    missed_calls = MissedCalls(
         ledger=ledger,
         active_calls=open_calls,
         owner_of=owner_of,
@@ -46,20 +46,20 @@ def build_call_services(
         rules=rules,
         clock=clock,
     )
-    book = CallStore(
+    call_store = CallStore(
         ledger=ledger,
         active_calls=open_calls,
-        missed_calls=owed,
+        missed_calls=missed_calls,
         owner_of=owner_of,
         events=events,
         clock=clock,
         deliver_soon=deliver_soon,
         question_wait=question_wait,
     )
-    return book, CallTracker(
-        call_store=book,
+    return call_store, CallTracker(
+        call_store=call_store,
         ledger=ledger,
-        missed_calls=owed,
+        missed_calls=missed_calls,
         read_event=dialect.read_event,
         decide=decide,
         clock=clock,

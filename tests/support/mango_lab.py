@@ -138,7 +138,7 @@ class ReceivingBridge:
 
     @property
     def legs(self) -> list[str]:
-        """The legs in the order they were first heard of."""
+        """The legs in the order of their first events."""
         return list(dict.fromkeys(one["call_id"] for one in self.events))
 
     def shape(self) -> list[str]:
@@ -197,15 +197,15 @@ class MangoWorld:
         kind: MangoKind = MangoKind.INCOMING,
         **plan: Any,
     ) -> MangoCallReport:
-        wanted = MangoPlan(kind=kind, caller=caller, did=did, outcome=outcome, **plan)
-        return report_call(await self.lab.place_call(wanted))
+        asked = MangoPlan(kind=kind, caller=caller, did=did, outcome=outcome, **plan)
+        return report_call(await self.lab.place_call(asked))
 
     def start(
         self, outcome: MangoOutcome = MangoOutcome.MANUAL, *, caller: str = CALLER, **plan: Any
     ) -> str:
         """Let a call begin; its entry."""
-        wanted = MangoPlan(caller=caller, outcome=outcome, **plan)
-        return self.lab.start_call(wanted).entry_id
+        asked = MangoPlan(caller=caller, outcome=outcome, **plan)
+        return self.lab.start_call(asked).entry_id
 
     async def idle(self) -> None:
         await self.lab.wait_until_idle()

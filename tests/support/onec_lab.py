@@ -34,9 +34,9 @@ async def _no_sleep(_: float) -> None:
     return
 
 
-def make_lab(partners: int = 60, *, whims: DataQuirks | None = None, **world: Any) -> OneCLab:
+def make_lab(partners: int = 60, *, quirks: DataQuirks | None = None, **world: Any) -> OneCLab:
     """Compose a small company that stands still at `NOW`."""
-    composed = compose_infobase(partners=partners, quirks=whims, **world)
+    composed = compose_infobase(partners=partners, quirks=quirks, **world)
     return OneCLab(composed, clock=lambda: NOW, sleep=_no_sleep)
 
 
@@ -78,9 +78,9 @@ async def pull(
     """Fetch *refs* of *kind*."""
     found: dict[Ref, DirectoryObject] = {}
     async for batch in source.fetch(kind, refs, listed):
-        for noun in batch:
-            assert noun.ref not in found
-            found[noun.ref] = noun
+        for one in batch:
+            assert one.ref not in found
+            found[one.ref] = one
     return found
 
 

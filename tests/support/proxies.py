@@ -36,7 +36,7 @@ def recipes(lang: str) -> list[Recipe]:
     page = (MANUAL / lang / "reverse-proxy.md").read_text("utf-8")
     pages = ("the pages", "страницы")
     return [
-        Recipe(program, any(word in title for word in pages), text)
+        Recipe(program, any(part in title for part in pages), text)
         for title, program, text in _RECIPE.findall(page)
     ]
 
@@ -54,12 +54,12 @@ class Proxy:
     folder: Path
 
     def client(self, **headers: str) -> httpx.AsyncClient:
-        """Give a client that trusts the proxy's made-up certificate."""
+        """Return a client that trusts the proxy's made-up certificate."""
         base = f"https://localhost:{self.port}"
         return httpx.AsyncClient(verify=False, base_url=base, headers=headers, trust_env=False)  # noqa: S501 - the certificate is the test's own
 
     def written(self) -> str:
-        """Give everything that was logged."""
+        """Return everything that was logged."""
         files = [path for path in self.folder.rglob("*.log") if path.is_file()]
         return "\n".join(path.read_text("utf-8", "replace") for path in files)
 

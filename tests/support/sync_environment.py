@@ -27,7 +27,7 @@ from bridge.services.sync.pull import DirectoryPull, PullRules, confirm_nothing
 from tests.support.lab_transport import LabTransport
 from tests.support.onec_lab import ATTRIBUTE, NOW
 
-#: Whose number it is: reference, name, and the chain of (partner, his manager).
+#: Whose number it is: reference, name, and the chain of (partner, its manager).
 OwnerChainStep = tuple[str, str | None]
 OwnerFacts = tuple[str, str, tuple[OwnerChainStep, ...]]
 Index = dict[int, frozenset[OwnerFacts]]
@@ -82,11 +82,11 @@ class SyncEnvironment:
         *before* changes 1C meanwhile, by number of the request.
         """
         self.now += timedelta(minutes=1)
-        door = LabConnection(self.lab)
-        door.before.update(before or {})
+        connection = LabConnection(self.lab)
+        connection.before.update(before or {})
         config = ODataConfig("http://lab/ut11", DEFAULT_USER, DEFAULT_PASSWORD, reuse_sessions=True)
         source = ODataSource(
-            ODataClient(config, transport=door),
+            ODataClient(config, transport=connection),
             rules=PhoneRules(area_code="495"),
             extension_attribute=ATTRIBUTE,
             metadata_cache=self._memory,

@@ -1,4 +1,4 @@
-"""A house whose telephones ring a PBX that answers as it is told."""
+"""An application whose PBX answers as the test wants."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,19 +15,19 @@ from tests.web.web_fixture import WebFixture, web_with_known_caller
 
 @dataclass
 class OrdersFixture:
-    """A house that can call, its PBX, and a phone book."""
+    """An application that can call, its PBX, and the partners' phones."""
 
     pbx: FakePbx = field(default_factory=FakePbx)
     phones: dict[Ref, Sequence[OwnedPhone]] = field(default_factory=dict)
-    house: WebFixture = field(default_factory=web_with_known_caller)
+    web: WebFixture = field(default_factory=web_with_known_caller)
 
     def __post_init__(self) -> None:
-        book = MemoryOrderStore(self.house.ledger.stored)
-        self.house.partner_phones = self
-        self.house.call_ordering = CallOriginator(
+        store = MemoryOrderStore(self.web.ledger.stored)
+        self.web.partner_phones = self
+        self.web.call_ordering = CallOriginator(
             pbx=self.pbx,
             provider="sipuni",
-            order_store=book,
+            order_store=store,
             decide=lambda _: decision(),
             phones=RULES,
             lang="en",
@@ -37,6 +37,6 @@ class OrdersFixture:
     def phones_of(self, owner: Ref) -> Sequence[OwnedPhone] | None:
         return self.phones.get(owner)
 
-    async def place_order(self, wish: dict[str, str]) -> httpx.Response:
-        async with self.house.admin() as admin:
-            return await admin.post("/api/v1/calls", json=wish)
+    async def place_order(self, order: dict[str, str]) -> httpx.Response:
+        async with self.web.admin() as admin:
+            return await admin.post("/api/v1/calls", json=order)

@@ -16,7 +16,7 @@ SECRET = b"composed secret of the house" * 2
 
 
 def web_with_managers(*, masked: bool = False, **changes: Any) -> WebFixture:
-    """Give the known house with Anna at 205 and Boris at 207."""
+    """Return the application with Anna at 205 and Boris at 207."""
     access = AdminAccess(ADMIN, SECRET, mask_phones=masked)
     made = web_with_known_caller(**{"admin_access": access, **changes})
     made.directory.staff[BORIS.ref] = BORIS
@@ -24,11 +24,11 @@ def web_with_managers(*, masked: bool = False, **changes: Any) -> WebFixture:
 
 
 def session_of(who: Manager) -> str:
-    """Give the cookie's value of a session that *who* has begun."""
+    """Return the cookie's value of a session that *who* has begun."""
     return SignedTokens(SECRET, ADMIN).create_manager_session(ManagerClaim(who.ref, 0))
 
 
 def as_manager(at: WebFixture, who: Manager, **headers: str) -> httpx.AsyncClient:
-    """Give the browser of *who*, signed in."""
+    """Return the browser of *who*, signed in."""
     signed = f"{DESK_COOKIE}={session_of(who)}"
     return at.client(peer="203.0.113.9", headers={"Cookie": signed, **headers})

@@ -16,7 +16,7 @@ from bridge.domain.delivery.entry import EntryState
 from tests.support.builders import call
 from tests.web.web_fixture import AS_ADMIN, BASIC, TOKEN, web_with_known_caller
 
-#: What people, browsers and attackers put where a word is expected.
+#: What people, browsers and attackers put where a text is expected.
 NASTY = (
     "",
     "0",
@@ -108,8 +108,8 @@ NAMES = (
     "status",
 )
 
-words = st.one_of(st.sampled_from(NASTY), st.text(max_size=40))
-fields = st.dictionaries(st.sampled_from(NAMES), words, max_size=6)
+texts = st.one_of(st.sampled_from(NASTY), st.text(max_size=40))
+fields = st.dictionaries(st.sampled_from(NAMES), texts, max_size=6)
 bodies = st.one_of(
     st.none(),
     st.binary(max_size=200),
@@ -160,7 +160,7 @@ headers = st.dictionaries(
 
 
 def addresses() -> list[str]:
-    """Give every address of the application, as its templates."""
+    """Return every address of the application, as its templates."""
     found: list[str] = []
     for route in web_with_known_caller().app().routes:
         if isinstance(route, Route):
@@ -184,7 +184,7 @@ def fill(template: str, parts: list[str]) -> str:
 
 
 def body_of(body: object, kind: str | None, others: dict[str, str]) -> dict[str, Any]:
-    """Give body and headers as the client wants them."""
+    """Return body and headers as the client wants them."""
     sent: dict[str, Any] = {"headers": others if kind is None else {**others, "content-type": kind}}
     if isinstance(body, tuple):
         sent["content"] = json.dumps(body[1]).encode()
@@ -201,7 +201,7 @@ requests = st.builds(
     st.fixed_dictionaries(
         {
             "method": st.sampled_from(("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH")),
-            "parts": st.lists(words, min_size=1, max_size=3),
+            "parts": st.lists(texts, min_size=1, max_size=3),
             "params": fields,
             "auth": st.sampled_from((None, AS_ADMIN, BASIC, ("admin", "wrong"))),
         }
@@ -211,14 +211,14 @@ requests = st.builds(
 
 @pytest.mark.parametrize("template", addresses())
 def test_no_request_breaks_the_service(template: str) -> None:
-    house = web_with_known_caller()
-    house.add_entry(call(), state=EntryState.DEAD, last_error="Нет прав")
-    house.event_feed.close()  # streams end at once
-    house.desk_state.calls.close()
-    app = house.app()
+    web = web_with_known_caller()
+    web.add_entry(call(), state=EntryState.DEAD, last_error="Нет прав")
+    web.event_feed.close()  # streams end at once
+    web.desk_state.calls.close()
+    app = web.app()
 
     async def ask(method: str, path: str, auth: Any, sent: dict[str, Any]) -> httpx.Response:
-        async with house.client(app=app, auth=auth) as client:
+        async with web.client(app=app, auth=auth) as client:
             return await client.request(method, path, **sent)
 
     @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -233,21 +233,21 @@ def test_no_request_breaks_the_service(template: str) -> None:
 
 
 @pytest.mark.parametrize("template", addresses())
-def test_no_word_in_any_field_breaks_the_service(template: str) -> None:
-    house = web_with_known_caller()
-    house.event_feed.close()
-    house.desk_state.calls.close()
-    app = house.app()
+def test_no_text_in_any_field_breaks_the_service(template: str) -> None:
+    web = web_with_known_caller()
+    web.event_feed.close()
+    web.desk_state.calls.close()
+    app = web.app()
 
     async def ask_all() -> None:
-        async with house.client(app=app, auth=AS_ADMIN) as client:
-            for word in NASTY:
+        async with web.client(app=app, auth=AS_ADMIN) as client:
+            for text in NASTY:
                 # A client sends no address over 64 KiB.
-                share = len(NAMES) if len(word) < 100 else 10
-                asked = dict.fromkeys(NAMES[:share], word)
-                answer = await client.get(fill(template, [word]), params=asked)
+                share = len(NAMES) if len(text) < 100 else 10
+                asked = dict.fromkeys(NAMES[:share], text)
+                answer = await client.get(fill(template, [text]), params=asked)
                 assert answer.status_code < 500 or answer.status_code == 503, (
-                    word[:40],
+                    text[:40],
                     answer.text,
                 )
 

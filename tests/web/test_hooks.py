@@ -24,8 +24,8 @@ NOBODY = b'{"choice": 0, "extension": null}'
 
 
 @pytest.fixture(scope="module")
-def street() -> FastAPI:
-    """One house for all hostile requests: it must survive them together."""
+def app() -> FastAPI:
+    """One application for all hostile requests: it must survive them together."""
     return web_with_known_caller().app()
 
 
@@ -40,19 +40,19 @@ ROUTES = [
 
 @pytest.mark.parametrize("path", ROUTES)
 async def test_every_address_of_the_routing_question_answers(path: str) -> None:
-    house = web_with_known_caller()
-    async with house.pbx() as pbx:
+    web = web_with_known_caller()
+    async with web.pbx() as pbx:
         answer = await pbx.get(path, params=QUESTION)
 
     assert (answer.status_code, answer.content) == (200, TO_205)
     assert answer.headers["content-type"] == "application/json"
-    assert len(house.ledger.stored) == 1
+    assert len(web.ledger.stored) == 1
 
 
 @pytest.mark.parametrize("path", ROUTES)
 async def test_with_the_token_in_the_path_no_credentials_are_needed(path: str) -> None:
-    house = web_with_known_caller()
-    async with house.client(peer="203.0.113.7") as pbx:
+    web = web_with_known_caller()
+    async with web.client(peer="203.0.113.7") as pbx:
         answer = await pbx.get(f"/hook/{TOKEN}{path}", params=QUESTION)
 
     assert (answer.status_code, answer.content) == (200, TO_205)
@@ -93,37 +93,37 @@ async def test_with_a_default_set_nobody_means_that_extension() -> None:
 async def test_whatever_breaks_the_caller_gets_the_default(
     broken: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    house = web_with_known_caller(rules=RoutingRules(default_extension="100"))
-    house.answering.broken = broken
-    async with house.pbx() as pbx:
+    web = web_with_known_caller(rules=RoutingRules(default_extension="100"))
+    web.answering.broken = broken
+    async with web.pbx() as pbx:
         answer = await pbx.get("/sipuni/route", params=QUESTION)
 
     assert (answer.status_code, answer.content) == (200, b'{"choice": 1, "extension": "100"}')
-    told = [r for r in caplog.records if r.message == "route_answer_broken"]
-    assert [r.exc_info is not None for r in told] == [True]
+    logged = [r for r in caplog.records if r.message == "route_answer_broken"]
+    assert [r.exc_info is not None for r in logged] == [True]
 
 
 async def test_a_monitor_s_look_is_no_call() -> None:
-    house = web_with_known_caller()
-    async with house.pbx() as pbx:
+    web = web_with_known_caller()
+    async with web.pbx() as pbx:
         answer = await pbx.head("/sipuni/route")
 
     assert (answer.status_code, answer.content) == (200, b"")
-    assert not house.answering.questions
+    assert not web.answering.questions
 
 
 async def test_the_answer_s_figures_are_counted() -> None:
-    house = web_with_known_caller()
-    async with house.pbx() as pbx:
+    web = web_with_known_caller()
+    async with web.pbx() as pbx:
         await pbx.get("/sipuni/route", params=QUESTION)
-    async with house.admin() as admin:
+    async with web.admin() as admin:
         figures = (await admin.get("/metrics")).text
 
     assert 'bridge_route_requests_total{provider="sipuni",rule="contact_manager"} 1.0' in figures
     assert "bridge_route_seconds_count 1.0" in figures
 
 
-# ---------------------------------------------------------------- a hostile street
+# ---------------------------------------------------------------- hostile requests
 
 
 QUIET = settings(max_examples=200, deadline=None)
@@ -131,8 +131,8 @@ QUIET = settings(max_examples=200, deadline=None)
 
 @QUIET
 @given(query=st.binary(max_size=300))
-async def test_any_query_string_has_a_usable_answer(query: bytes, street: FastAPI) -> None:
-    status, body = await send_raw_query(street, "/sipuni/route", query)
+async def test_any_query_string_has_a_usable_answer(query: bytes, app: FastAPI) -> None:
+    status, body = await send_raw_query(app, "/sipuni/route", query)
 
     assert status == 200
     assert json.loads(body).keys() == {"choice", "extension"}
@@ -144,12 +144,10 @@ async def test_any_query_string_has_a_usable_answer(query: bytes, street: FastAP
         st.tuples(st.sampled_from(["fromnum", "tonum", "label", "time", "я"]), st.text())
     )
 )
-async def test_any_values_have_a_usable_answer(
-    fields: list[tuple[str, str]], street: FastAPI
-) -> None:
+async def test_any_values_have_a_usable_answer(fields: list[tuple[str, str]], app: FastAPI) -> None:
     query = "&".join(f"{quote(k)}={quote(v.encode('utf-8', 'replace'))}" for k, v in fields)
 
-    status, body = await send_raw_query(street, "/sipuni/route", query.encode())
+    status, body = await send_raw_query(app, "/sipuni/route", query.encode())
 
     assert status == 200
     assert json.loads(body)["choice"] in {0, 1}
@@ -169,17 +167,17 @@ async def test_any_values_have_a_usable_answer(
         "fromnum[]=79035550123&fromnum[$ne]=1",
     ],
 )
-async def test_a_hostile_query_has_a_usable_answer(query: str, street: FastAPI) -> None:
-    status, body = await send_raw_query(street, "/sipuni/route", query.encode())
+async def test_a_hostile_query_has_a_usable_answer(query: str, app: FastAPI) -> None:
+    status, body = await send_raw_query(app, "/sipuni/route", query.encode())
 
     assert status == 200
     assert json.loads(body)["choice"] in {0, 1}
 
 
-async def test_an_over_long_parameter_hides_no_other(street: FastAPI) -> None:
+async def test_an_over_long_parameter_hides_no_other(app: FastAPI) -> None:
     query = b"label=" + b"x" * 100_000 + b"&fromnum=79035550123"
 
-    assert await send_raw_query(street, "/sipuni/route", query) == (200, TO_205)
+    assert await send_raw_query(app, "/sipuni/route", query) == (200, TO_205)
 
 
 def test_fields_keep_their_order_repeats_and_blanks() -> None:
@@ -200,51 +198,51 @@ EVENT = {"event": "1", "call_id": "1767225600.100001", "treeName": "Входящ
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_an_event_is_stored_then_acknowledged(method: str, path: str) -> None:
-    house = web_with_known_caller()
-    async with house.pbx() as pbx:
+    web = web_with_known_caller()
+    async with web.pbx() as pbx:
         answer = await pbx.request(method, path, params=EVENT)
 
     assert (answer.status_code, answer.content) == (200, b'{"success": true}')
-    assert [e.fields for e in house.ledger.kept_events] == [tuple(EVENT.items())]
+    assert [e.fields for e in web.ledger.kept_events] == [tuple(EVENT.items())]
 
 
 async def test_a_posted_form_is_read_beside_the_query() -> None:
-    house = web_with_known_caller()
-    async with house.pbx() as pbx:
+    web = web_with_known_caller()
+    async with web.pbx() as pbx:
         await pbx.post("/sipuni/events?event=2", data={"call_id": "1.2"})
 
-    assert house.ledger.kept_events[0].fields == (("event", "2"), ("call_id", "1.2"))
+    assert web.ledger.kept_events[0].fields == (("event", "2"), ("call_id", "1.2"))
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\x00" * 1000, b'{"event": 1}', b"a=" + b"x" * 200_000])
 async def test_whatever_is_posted_is_acknowledged(body: bytes) -> None:
-    house = web_with_known_caller()
-    async with house.pbx() as pbx:
+    web = web_with_known_caller()
+    async with web.pbx() as pbx:
         answer = await pbx.post("/sipuni/events", content=body)
 
     assert (answer.status_code, answer.content) == (200, b'{"success": true}')
-    assert len(house.ledger.kept_events) == 1
+    assert len(web.ledger.kept_events) == 1
 
 
 async def test_an_event_that_is_not_stored_is_not_acknowledged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    house = web_with_known_caller()
-    house.ledger.full_disk = True
-    async with house.pbx() as pbx:
+    web = web_with_known_caller()
+    web.ledger.full_disk = True
+    async with web.pbx() as pbx:
         answer = await pbx.get("/sipuni/events", params=EVENT)
 
     assert (answer.status_code, answer.content) == (503, b'{"success": false}')
-    (told,) = [r for r in caplog.records if r.message == "event_not_stored"]
-    assert told.exc_info is None  # a full disk is no fault of ours: one line an event
+    (logged,) = [r for r in caplog.records if r.message == "event_not_stored"]
+    assert logged.exc_info is None  # a full disk is no fault of ours: one line an event
 
 
 async def test_the_secret_of_the_path_goes_no_further() -> None:
-    house = WebFixture()
-    async with house.client() as pbx:
+    web = WebFixture()
+    async with web.client() as pbx:
         await pbx.get(f"/hook/{TOKEN}/sipuni/events", params=EVENT)
 
-    assert TOKEN not in repr(house.ledger.kept_events)
+    assert TOKEN not in repr(web.ledger.kept_events)
 
 
 async def test_the_credentials_work_beside_each_other() -> None:
@@ -270,47 +268,47 @@ def form_parts(fields: dict[str, str]) -> dict[str, tuple[None, str]]:
 )
 @pytest.mark.parametrize("method", ["POST", "GET"])
 async def test_an_event_is_read_in_any_form_of_body(method: str, sent: dict[str, Any]) -> None:
-    house = web_with_known_caller()
-    async with house.pbx() as pbx:
+    web = web_with_known_caller()
+    async with web.pbx() as pbx:
         answer = await pbx.request(method, "/sipuni/events", **sent)
 
     assert answer.json() == {"success": True}
-    assert [e.fields for e in house.ledger.kept_events] == [tuple(EVENT.items())]
+    assert [e.fields for e in web.ledger.kept_events] == [tuple(EVENT.items())]
 
 
 async def test_a_body_that_cannot_be_read_is_kept_as_it_came() -> None:
-    house = web_with_known_caller()
-    async with house.pbx() as pbx:
+    web = web_with_known_caller()
+    async with web.pbx() as pbx:
         headers = {"content-type": "text/xml"}
         answer = await pbx.post("/sipuni/events", content=b"<call id='1.2'/>", headers=headers)
 
     assert answer.json() == {"success": True}
-    (kept,) = house.ledger.kept_events
+    (kept,) = web.ledger.kept_events
     assert (kept.fields, kept.body, kept.content_type) == ((), "<call id='1.2'/>", "text/xml")
 
 
 async def test_events_of_one_list_are_kept_each() -> None:
-    house = web_with_known_caller()
-    async with house.pbx() as pbx:
+    web = web_with_known_caller()
+    async with web.pbx() as pbx:
         events = [EVENT | {"call_id": f"1.{n}"} for n in range(3)]
         await pbx.post("/sipuni/events?user_id=012345", json={"events": events})
 
-    kept = [dict(event.fields) for event in house.ledger.kept_events]
+    kept = [dict(event.fields) for event in web.ledger.kept_events]
     assert [fields["call_id"] for fields in kept] == ["1.0", "1.1", "1.2"]
     assert {fields["user_id"] for fields in kept} == {"012345"}
 
 
 async def test_unread_events_are_shown_to_the_administrator_and_let_go() -> None:
-    house = web_with_known_caller()
-    house.ledger.kept_unread.append(RawEvent("sipuni", house.clock(), (("kto", "1"),), "<x/>"))
-    async with house.admin() as admin:
+    web = web_with_known_caller()
+    web.ledger.kept_unread.append(RawEvent("sipuni", web.clock(), (("kto", "1"),), "<x/>"))
+    async with web.admin() as admin:
         shown = (await admin.get("/api/v1/events/unread")).json()
         gone = (await admin.post("/api/v1/events/unread/dismiss")).json()
 
     assert (shown["count"], shown["events"][0]["body"]) == (1, "<x/>")
     assert shown["events"][0]["fields"] == [["kto", "1"]]
     assert gone == {"dismissed": 1}
-    assert house.ledger.kept_unread == []
+    assert web.ledger.kept_unread == []
 
 
 @pytest.mark.parametrize(

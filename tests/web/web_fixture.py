@@ -1,7 +1,7 @@
-"""A house for the street to stand before: small true services in memory, with moods."""
+"""The web application over small true services in memory, which can fail."""
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -13,43 +13,21 @@ from starlette.types import Message, Scope
 from bridge.adapters.event_hub import EventHub
 from bridge.adapters.metrics import Metrics
 from bridge.adapters.pbx.sipuni.questions import SipuniTelephony
-from bridge.domain.calls.call import CallNote, PhoneCall, call_from_question
-from bridge.domain.delivery.entry import EntryState, OutboxEntry
-from bridge.domain.delivery.missed_calls import MissedCall
-from bridge.domain.delivery.outbox import retry_now
+from bridge.domain.calls.call import CallNote, PhoneCall
+from bridge.domain.delivery.entry import OutboxEntry
 from bridge.domain.delivery.texts import Language
-from bridge.domain.directory.caller_card import CallerCard
 from bridge.domain.directory.entities import (
     EntityKind,
-    ExtensionOwner,
-    Manager,
-    Partner,
-    PhoneOwner,
-    Ref,
-    find_extension_owner,
 )
-from bridge.domain.phone.callers import read_caller, read_did
-from bridge.domain.phone.phone import PhoneNumber
-from bridge.domain.reporting.data_quality import DataQualityIssueKind, DataQualityIssues
-from bridge.domain.reporting.figures import CallFact
-from bridge.domain.reporting.search_names import normalise_name, searchable_names
 from bridge.domain.routing.decision import (
-    DataAge,
-    NumberMemory,
-    RouteDecision,
-    RouteQuestion,
     RoutingRules,
 )
-from bridge.domain.routing.routing import decide_route
-from bridge.domain.whole_numbers import read_whole_number
-from bridge.errors import OneCNotPublished, StoreError
+from bridge.errors import OneCNotPublished
 from bridge.ports.alarms import ActiveAlarm
 from bridge.ports.events import CallChanged, OneCAvailability
 from bridge.ports.orders import PartnerPhones
 from bridge.ports.pbx import RawEvent
-from bridge.ports.stores.calls import CallFilter, CallSearch
 from bridge.ports.stores.directory import EntitySync, SyncReport
-from bridge.ports.stores.outbox import OutboxCounts
 from bridge.ports.stores.sync_runs import SyncRun
 from bridge.web.access import AdminAccess, HookAccess
 from bridge.web.access.signed_tokens import EndedSessionsInMemory
@@ -61,324 +39,29 @@ from bridge.web.shared.event_stream import StreamLimits
 from bridge.web.web_services import CallOrdering, WebServices
 from tests.support.builders import NOON, NUMBER, RULES, card, contact, manager, partner, rows
 from tests.support.fakes.access import FakeOneCSignIn, MemoryAudit
+from tests.web.services_in_memory import (
+    AnsweringInMemory,
+    DataQualityInMemory,
+    DirectoryInMemory,
+    HistoryInMemory,
+    LedgerInMemory,
+)
 
 USER, PASSWORD, TOKEN, ADMIN = "pbx", "s3cret-pass", "t0ken-in-the-path", "admin-pass"
+
+
 BASIC = (USER, PASSWORD)
+
+
 AS_ADMIN = ("admin", ADMIN)
+
+
 BASE = "http://127.0.0.1"
 
 
 @dataclass
-class LedgerInMemory:
-    """Keeps calls, debts and words; *full_disk* makes every access fail."""
-
-    stored: dict[str, PhoneCall] = field(default_factory=dict)
-    owed: dict[str, OutboxEntry] = field(default_factory=dict)
-    kept_events: list[RawEvent] = field(default_factory=list)
-    kept_unread: list[RawEvent] = field(default_factory=list)
-    missed: list[MissedCall] = field(default_factory=list)
-    choices: dict[PhoneNumber, Ref] = field(default_factory=dict)
-    full_disk: bool = False
-
-    def _touch(self) -> None:
-        if self.full_disk:
-            raise StoreError("ledger.db", "disk full")
-
-    async def unread_events(self, limit: int, after: int = -1) -> list[tuple[int, RawEvent]]:
-        self._touch()
-        return list(enumerate(self.kept_unread))[after + 1 :][:limit]
-
-    async def count_unread_events(self) -> int:
-        self._touch()
-        return len(self.kept_unread)
-
-    async def record_call(self, call: PhoneCall, entry: OutboxEntry | None) -> PhoneCall:
-        self._touch()
-        if call.key in self.stored:
-            return self.stored[call.key]
-        self.stored[call.key] = call
-        if entry is not None:
-            self.owed[entry.key] = entry
-        return call
-
-    async def record_event(self, event: RawEvent) -> None:
-        self._touch()
-        self.kept_events.append(event)
-
-    async def retry_entry(self, key: str, now: datetime) -> OutboxEntry | None:
-        self._touch()
-        if key in self.owed:
-            self.owed[key] = retry_now(self.owed[key], now)
-        return self.owed.get(key)
-
-    async def save_entry(self, entry: OutboxEntry) -> bool:
-        self._touch()
-        if entry.key not in self.owed:
-            return False
-        self.owed[entry.key] = entry
-        return True
-
-    async def due_entries(
-        self, now: datetime, limit: int
-    ) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
-        due = [e for e in self.owed.values() if e.is_due(now)]
-        return [(e, self.stored[e.key]) for e in due[:limit]]
-
-    async def recover_after_crash(self) -> int:
-        return 0
-
-    async def entries(
-        self, states: Sequence[EntryState] = (), limit: int = 100
-    ) -> Sequence[tuple[OutboxEntry, PhoneCall]]:
-        self._touch()
-        found = [e for e in self.owed.values() if not states or e.state in states]
-        found.sort(key=lambda e: e.created_at, reverse=True)
-        return [(e, self.stored[e.key]) for e in found[:limit]]
-
-    async def entry(self, key: str) -> tuple[OutboxEntry, PhoneCall] | None:
-        self._touch()
-        found = [e for e in self.owed.values() if e.key.startswith(key)]
-        return (found[0], self.stored[found[0].key]) if len(found) == 1 else None
-
-    async def drop_entry(self, key: str) -> bool:
-        self._touch()
-        return self.owed.pop(key, None) is not None
-
-    async def open_missed_calls(self) -> Sequence[MissedCall]:
-        self._touch()
-        return self.missed
-
-    async def count_entries(self) -> OutboxCounts:
-        self._touch()
-        states = [e.state for e in self.owed.values()]
-        return OutboxCounts(
-            due=states.count(EntryState.DUE),
-            sending=states.count(EntryState.SENDING),
-            dead=states.count(EntryState.DEAD),
-            delivered=states.count(EntryState.DELIVERED),
-            oldest_due=min(
-                (e.created_at for e in self.owed.values() if e.state is EntryState.DUE),
-                default=None,
-            ),
-        )
-
-    async def calls(
-        self,
-        *,
-        limit: int = 50,
-        before: datetime | None = None,
-        number: PhoneNumber | None = None,
-        matching: CallFilter | None = None,
-    ) -> Sequence[PhoneCall]:
-        self._touch()
-        wanted = matching or CallFilter()
-        number = wanted.number if number is None else number
-        found = [
-            c
-            for c in self.stored.values()
-            if (before is None or c.received_at < before)
-            and (number is None or c.caller.number == number)
-            and wanted.client in (None, c.client_key)
-            and wanted.direction in (None, c.direction)
-            and (not wanted.dispositions or c.state.disposition in wanted.dispositions)
-        ]
-        return sorted(found, key=lambda c: c.received_at, reverse=True)[:limit]
-
-    async def call(self, key: str) -> PhoneCall | None:
-        self._touch()
-        return self.stored.get(key)
-
-    async def calls_since(
-        self, moment: datetime, until: datetime | None = None
-    ) -> Sequence[PhoneCall]:
-        return [
-            c
-            for c in self.stored.values()
-            if c.received_at >= moment and (until is None or c.received_at < until)
-        ]
-
-    async def call_by_ref(self, ref: str) -> PhoneCall | None:
-        return next((c for c in self.stored.values() if ref and c.state.call_ref == ref), None)
-
-    async def unapplied_events(self, limit: int) -> Sequence[tuple[int, RawEvent]]:
-        return list(enumerate(self.kept_events))[:limit]
-
-    async def events_of_call(self, key: str) -> Sequence[RawEvent]:
-        del key
-        return ()
-
-    def number_memory(self, number: PhoneNumber) -> NumberMemory:
-        return NumberMemory(chosen_owner=self.choices.get(number))
-
-    async def save_choice(self, number: PhoneNumber, owner: Ref) -> None:
-        self._touch()
-        self.choices[number] = owner
-
-    async def close(self) -> None:
-        pass
-
-
-@dataclass
-class DirectoryInMemory:
-    """Knows the cards it is given; *proven_at* and *stale* are its freshness."""
-
-    cards: dict[PhoneNumber, CallerCard] = field(default_factory=dict)
-    staff: dict[Ref, Manager] = field(default_factory=dict)
-    proven_at: datetime | None = NOON - timedelta(minutes=1)
-    stale: bool = False
-    last_report: SyncReport | None = None
-    broken: StoreError | None = None
-
-    def look_up(self, number: PhoneNumber) -> CallerCard | None:
-        return self.cards.get(number)
-
-    def managers(self) -> Mapping[Ref, Manager]:
-        return self.staff
-
-    def owner_of(self, extension: str) -> ExtensionOwner:
-        return find_extension_owner(extension, self.staff)
-
-    def age(self, now: datetime) -> DataAge:
-        del now
-        return DataAge(self.proven_at, self.stale)
-
-    def report(self) -> SyncReport | None:
-        return self.last_report
-
-    def error(self) -> StoreError | None:
-        return self.broken
-
-    def refresh(self) -> bool:
-        return False
-
-    def find_by_name(self, text: str, limit: int = 20) -> Sequence[PhoneOwner | Manager]:
-        del text, limit
-        return ()
-
-    def partner(self, ref: Ref) -> Partner | None:
-        del ref
-        return None
-
-    def count_numbers(self) -> int:
-        return len(self.cards)
-
-    def close(self) -> None:
-        pass
-
-
-@dataclass
-class AnsweringInMemory:
-    """Decides from the directory and records at once; *broken* makes it raise what it is."""
-
-    ledger: LedgerInMemory
-    directory: DirectoryInMemory
-    clock: Callable[[], datetime]
-    rules: RoutingRules = field(default_factory=RoutingRules)
-    broken: Exception | None = None
-    questions: list[RouteQuestion] = field(default_factory=list)
-
-    async def answer(self, question: RouteQuestion) -> RouteDecision:
-        self.questions.append(question)
-        if self.broken is not None:
-            raise self.broken
-        decision = self._decide(question)
-        call = call_from_question(question, decision)
-        entry = OutboxEntry(call.key, call.received_at, call.received_at)
-        await self.ledger.record_call(call, entry if call.needs_document else None)
-        return decision
-
-    def fallback(self, question: RouteQuestion) -> RouteDecision:
-        return decide_route(
-            question, None, {}, lambda _: ExtensionOwner(None), self.rules, index_error="broken"
-        )
-
-    def explain(self, caller: str, did: str) -> tuple[RouteQuestion, RouteDecision]:
-        question = RouteQuestion(
-            "explain", read_caller(caller, RULES), read_did(did, RULES), self.clock()
-        )
-        return question, self._decide(question)
-
-    def _decide(self, question: RouteQuestion) -> RouteDecision:
-        number = question.caller.number
-        return decide_route(
-            question,
-            None if number is None else self.directory.look_up(number),
-            self.directory.managers(),
-            self.directory.owner_of,
-            self.rules,
-            memory=None if number is None else self.ledger.number_memory(number),
-            age=self.directory.age(question.received_at),
-        )
-
-
-@dataclass
-class HistoryInMemory:
-    """Looks through the ledger's calls: by outcome, direction, extension, number, name, days."""
-
-    ledger: LedgerInMemory
-
-    async def find(
-        self, wanted: CallSearch, *, limit: int, after: str = ""
-    ) -> tuple[Sequence[PhoneCall], str]:
-        found = [call for call in await self.ledger.calls(limit=10_000) if _is_wanted(call, wanted)]
-        begun = read_whole_number(after) or 0
-        page = found[begun : begun + limit]
-        return page, str(begun + limit) if len(found) > begun + limit else ""
-
-    async def facts(self, since: datetime, until: datetime) -> Sequence[CallFact]:
-        return [
-            CallFact(
-                c.received_at, c.direction, c.state.disposition, c.decision.rule, c.state.wait_time
-            )
-            for c in self.ledger.stored.values()
-            if since <= c.received_at < until and not c.is_test_request
-        ]
-
-    async def each(self, since: datetime, look: Callable[[PhoneCall], None]) -> None:
-        for call in self.ledger.stored.values():
-            if call.received_at >= since:
-                look(call)
-
-
-def _is_wanted(call: PhoneCall, search: CallSearch) -> bool:
-    target, wanted = call.decision.target, search.filter
-    return (
-        (wanted.since is None or call.received_at >= wanted.since)
-        and (wanted.until is None or call.received_at < wanted.until)
-        and wanted.direction in {None, call.direction}
-        and (not wanted.dispositions or call.state.disposition in wanted.dispositions)
-        and (not wanted.extension or (target is not None and target.extension == wanted.extension))
-        and wanted.number in {None, call.caller.number}
-        and search.digits in str(call.caller.number)
-        and normalise_name(search.name) in searchable_names(call)
-    )
-
-
-@dataclass
-class DataQualityInMemory:
-    """Gives the flaws it was told."""
-
-    unmanaged: DataQualityIssues = field(
-        default_factory=lambda: DataQualityIssues(DataQualityIssueKind.NO_MANAGER, 0, 0)
-    )
-    unreadable: DataQualityIssues = field(
-        default_factory=lambda: DataQualityIssues(DataQualityIssueKind.UNREADABLE, 0, 0)
-    )
-
-    async def unmanaged_partners(self, costs: Mapping[Ref, int], limit: int) -> DataQualityIssues:
-        del costs, limit
-        return self.unmanaged
-
-    async def unreadable_phones(
-        self, unknown_tails: Mapping[str, int], limit: int
-    ) -> DataQualityIssues:
-        del unknown_tails, limit
-        return self.unreadable
-
-
-@dataclass
 class WebFixture:
-    """Everything behind the street, to be asked by tests, and the application before it."""
+    """Everything behind the web application, to be asked by tests, and the application."""
 
     ledger: LedgerInMemory = field(default_factory=LedgerInMemory)
     directory: DirectoryInMemory = field(default_factory=DirectoryInMemory)
@@ -423,7 +106,7 @@ class WebFixture:
     async def sleep(self, seconds: float) -> None:
         self.passed += seconds
 
-    def kick(self) -> None:
+    def request_delivery(self) -> None:
         self.delivery_wakeups += 1
 
     def sync_now(self, *, accept_shrink: bool = False) -> None:
@@ -437,10 +120,10 @@ class WebFixture:
         call = self.ledger.stored.get(key)
         if call is None:
             return None
-        noted = replace(call, notes=(*call.notes, CallNote(self.clock(), by, text)))
-        self.ledger.stored[key] = noted
-        self.desk_state.publish(CallChanged(noted))
-        return noted
+        changed = replace(call, notes=(*call.notes, CallNote(self.clock(), by, text)))
+        self.ledger.stored[key] = changed
+        self.desk_state.publish(CallChanged(changed))
+        return changed
 
     async def dismiss_unread(self) -> int:
         gone, self.ledger.kept_unread = len(self.ledger.kept_unread), []
@@ -475,7 +158,7 @@ class WebFixture:
                 None if self.onec_availability is None else self.now - timedelta(minutes=7)
             ),
             alarms=lambda: self.alarms,
-            deliver_soon=self.kick,
+            deliver_soon=self.request_delivery,
             hook_access=self.hook_access,
             admin_access=self.admin_access,
             phones=RULES,
@@ -501,7 +184,7 @@ class WebFixture:
         headers: Mapping[str, str] | None = None,
         app: FastAPI | None = None,
     ) -> httpx.AsyncClient:
-        """Give a client that comes from *peer*."""
+        """Return a client that comes from *peer*."""
         # Errors end as 500 answers, as they do on a server.
         transport = httpx.ASGITransport(
             app or self.app(), client=(peer, 40000), raise_app_exceptions=False
@@ -515,23 +198,23 @@ class WebFixture:
         return self.client(auth=BASIC, peer="203.0.113.7")
 
     def add_entry(self, call: PhoneCall, **changes: Any) -> OutboxEntry:
-        """Put *call* into the journal with a debt changed by *changes*."""
+        """Put *call* into the journal with an outbox entry changed by *changes*."""
         entry = replace(OutboxEntry(call.key, call.received_at, call.received_at), **changes)
         self.ledger.stored[call.key] = call
-        self.ledger.owed[call.key] = entry
+        self.ledger.outbox[call.key] = entry
         return entry
 
 
 async def send_raw_query(app: FastAPI, path: str, query: bytes) -> tuple[int, bytes]:
     """Ask as the PBX with a *query* of any bytes and length, past what clients refuse to send."""
     credentials = b64encode(f"{USER}:{PASSWORD}".encode())
-    said: list[Message] = []
+    messages: list[Message] = []
 
     async def receive() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: Message) -> None:
-        said.append(message)
+        messages.append(message)
 
     scope: Scope = {
         "type": "http",
@@ -547,8 +230,8 @@ async def send_raw_query(app: FastAPI, path: str, query: bytes) -> tuple[int, by
         "http_version": "1.1",
     }
     await app(scope, receive, send)
-    body = b"".join(m.get("body", b"") for m in said)
-    return said[0]["status"], body
+    body = b"".join(m.get("body", b"") for m in messages)
+    return messages[0]["status"], body
 
 
 def partial_report() -> SyncReport:
@@ -570,9 +253,9 @@ def partial_report() -> SyncReport:
 
 
 def web_with_known_caller(**changes: Any) -> WebFixture:
-    """Give a house that knows one number: Пётр Иванов's, whose manager has extension 205."""
+    """Return an application that knows the number of Пётр Иванов, whose manager has 205."""
     boss = manager()
-    house = WebFixture(**changes)
-    house.directory.staff.update(rows(boss))
-    house.directory.cards[NUMBER] = card(contact(), partners=[partner()])
-    return house
+    web = WebFixture(**changes)
+    web.directory.staff.update(rows(boss))
+    web.directory.cards[NUMBER] = card(contact(), partners=[partner()])
+    return web

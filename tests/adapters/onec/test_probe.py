@@ -111,13 +111,13 @@ async def test_a_section_that_is_not_published_is_a_missing_field() -> None:
 
 
 async def test_an_attribute_that_nobody_made_fails_with_its_title() -> None:
-    found = await findings(make_lab(5, whims=DataQuirks(attribute=False)))
+    found = await findings(make_lab(5, quirks=DataQuirks(attribute=False)))
 
     assert found["attribute"] == ProbeFinding("attribute", "fail", {"title": ATTRIBUTE})
 
 
-async def test_an_attribute_in_the_register_tells_its_users() -> None:
-    lab = make_lab(5, whims=DataQuirks(extension_storage="register"))
+async def test_an_attribute_in_the_register_lists_its_users() -> None:
+    lab = make_lab(5, quirks=DataQuirks(extension_storage="register"))
 
     assert (await findings(lab))["attribute"].fields["users"] == str(len(lab.infobase.extensions))
 

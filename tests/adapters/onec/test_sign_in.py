@@ -1,4 +1,4 @@
-"""1C's word on a name and a password: believed only where 1C really asks for them."""
+"""1C's answer about a name and a password: believed only where 1C really asks for them."""
 
 from datetime import timedelta
 from typing import Literal

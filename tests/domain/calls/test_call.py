@@ -120,7 +120,7 @@ def test_a_believed_time_gives_one_key_whenever_it_is_repeated(
     assert call_key(later) == call_key(asked)
 
 
-def _said(asked: RouteQuestion) -> tuple[str, str, str, str, datetime | int]:
+def _identity(asked: RouteQuestion) -> tuple[str, str, str, str, datetime | int]:
     arrived = believable_arrival(asked)
     moment = asked.received_at if arrived is None else int(arrived.timestamp())
     return (asked.provider, asked.caller.raw, asked.did, asked.pbx_time_text, moment)
@@ -128,7 +128,7 @@ def _said(asked: RouteQuestion) -> tuple[str, str, str, str, datetime | int]:
 
 @given(QUESTIONS, QUESTIONS)
 def test_different_questions_have_different_keys(one: RouteQuestion, two: RouteQuestion) -> None:
-    assert (call_key(one) == call_key(two)) == (_said(one) == _said(two))
+    assert (call_key(one) == call_key(two)) == (_identity(one) == _identity(two))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_different_questions_have_different_keys(one: RouteQuestion, two: RouteQ
         (None, "", Direction.INBOUND, False),
     ],
 )
-def test_which_calls_1c_shall_hold(
+def test_which_calls_1c_shall_have(
     caller: str | None, did: str, direction: Direction, *, needed: bool
 ) -> None:
     call = b.call(b.question(caller, did))

@@ -55,7 +55,7 @@ def test_a_number_is_read_however_it_is_typed(typed: str) -> None:
         ("205", "в офис", OrderProblem.NOT_A_NUMBER),
     ],
 )
-def test_nonsense_is_told_for_what_it_is(extension: str, typed: str, trouble: OrderProblem) -> None:
+def test_nonsense_is_read_as_what_it_is(extension: str, typed: str, trouble: OrderProblem) -> None:
     assert find_order_problem(extension, read_dialled_number(typed, RULES)) is trouble
 
 

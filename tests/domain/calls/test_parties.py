@@ -81,7 +81,7 @@ def test_no_internal_call_has_an_outside_line() -> None:
     assert (call.direction, call.caller) == (Direction.INBOUND, SHORT)
 
 
-def test_numbers_alone_tell_where_nothing_else_does() -> None:
+def test_numbers_alone_decide_where_nothing_else_does() -> None:
     call = call_with(DIALS)
 
     assert (call.direction, call.caller, call.placed_by) == (Direction.OUTBOUND, LINE, "900")

@@ -1,4 +1,4 @@
-"""The life of a call: whatever order its events come in, and however often, it is the same."""
+"""The state of a call: whatever order its events come in, and however often, it is the same."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -141,7 +141,7 @@ def test_an_end_that_says_otherwise_does_not_swallow_the_first() -> None:
     assert call.state.disposition is Disposition.ANSWERED
 
 
-def test_1c_is_told_when_a_call_is_over_and_not_before() -> None:
+def test_1c_gets_a_call_when_it_is_over_and_not_before() -> None:
     call = b.call()
 
     ringing = apply_event(call, RINGS)
@@ -152,12 +152,12 @@ def test_1c_is_told_when_a_call_is_over_and_not_before() -> None:
 
 
 UNCLEAR = event(EventKind.ENDED, 73)
-TOLD_LATER = event(EventKind.HISTORY, 73, outcome=Outcome.ANSWERED, extension="205")
+REPORTED_LATER = event(EventKind.HISTORY, 73, outcome=Outcome.ANSWERED, extension="205")
 
 
-def test_an_end_in_unknown_words_is_unknown_until_the_statistics_tell() -> None:
+def test_an_end_with_an_unknown_status_is_unknown_until_the_statistics_decide() -> None:
     unclear = state_of(DIALLED, RINGS, UNCLEAR)
-    state = state_of(DIALLED, RINGS, UNCLEAR, TOLD_LATER)
+    state = state_of(DIALLED, RINGS, UNCLEAR, REPORTED_LATER)
 
     assert (unclear.disposition, unclear.outcome) == (Disposition.UNKNOWN, None)
     assert unclear.needs_history
@@ -182,9 +182,9 @@ SENT_ON = (RINGS, ANSWERS, SECOND_RINGS, FIRST_LEAVES)
     [
         ((*SENT_ON, SECOND_SILENT, CLIENT_LEAVES), True),
         ((*SENT_ON, CLIENT_LEAVES), True),
-        # The second took him.
+        # The second took the client.
         ((*SENT_ON, SECOND_ANSWERS, OVER), False),
-        # The first tried, and came back to him.
+        # The first tried, and came back to the client.
         (
             (
                 *(RINGS, ANSWERS, SECOND_RINGS),
@@ -205,7 +205,7 @@ SENT_ON = (RINGS, ANSWERS, SECOND_RINGS, FIRST_LEAVES)
             ),
             False,
         ),
-        # Only the end tells: sent on by the first, to one who never answered.
+        # Only the end shows it: sent on by the first, to one who never answered.
         (
             (
                 *(RINGS, ANSWERS),
@@ -213,9 +213,9 @@ SENT_ON = (RINGS, ANSWERS, SECOND_RINGS, FIRST_LEAVES)
             ),
             True,
         ),
-        # The statistics know that the second talked to him.
+        # The statistics know that the second talked to the client.
         (
-            (*SENT_ON, CLIENT_LEAVES, replace(TOLD_LATER, extension="206")),
+            (*SENT_ON, CLIENT_LEAVES, replace(REPORTED_LATER, extension="206")),
             False,
         ),
         # It still rings.

@@ -50,7 +50,7 @@ def test_a_night_that_is_an_hour_shorter_has_an_hour_less_of_work() -> None:
     assert done == datetime(2026, 3, 29, 5, 0, tzinfo=berlin)
 
 
-def test_nobody_is_told_in_a_year() -> None:
+def test_nobody_is_escalated_to_in_a_year() -> None:
     assert WEEK.moment_after(at("2026-11-23T10:00"), timedelta(days=300), MOSCOW) is None
 
 

@@ -1,4 +1,4 @@
-"""Our lines and a person's in one text: ours are replaced, his stay."""
+"""Our lines and a person's in one text: ours are replaced, the person's stay."""
 
 from collections import Counter
 

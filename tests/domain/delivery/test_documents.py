@@ -1,4 +1,4 @@
-"""What 1C shall hold of a call: every field filled, in its length, the same after a crash."""
+"""What 1C shall have of a call: every field filled, in its length, the same after a crash."""
 
 import uuid
 from dataclasses import replace
@@ -170,7 +170,7 @@ def test_all_owners_of_a_shared_number_are_named() -> None:
         (UNKNOWN, "Направлен: 205 Анна Петрова, по умолчанию", ANNA.ref),
     ],
 )
-def test_where_a_call_was_sent_is_told(
+def test_the_document_has_where_a_call_was_sent(
     decided: RouteDecision, line: str, responsible: str | None
 ) -> None:
     call = b.call(b.question(did=""), decided)

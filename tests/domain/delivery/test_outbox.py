@@ -36,7 +36,7 @@ NO_REMINDER = replace(DESIRED, reminders=())
 
 
 def sending(stage: DeliveryStage = DeliveryStage.DOCUMENT) -> OutboxEntry:
-    """Give an entry in the middle of *stage*, with all that comes before it in 1C."""
+    """Return an entry in the middle of *stage*, with all that comes before it in 1C."""
     entry = replace(DUE, stage=stage)
     if stage is not DeliveryStage.DOCUMENT:
         entry = replace(entry, document=DOCUMENT, written_text=TEXT)
@@ -46,7 +46,7 @@ def sending(stage: DeliveryStage = DeliveryStage.DOCUMENT) -> OutboxEntry:
 
 
 def done(entry: OutboxEntry) -> OutboxEntry:
-    """Give what the stage of *entry* leaves in 1C."""
+    """Return what the stage of *entry* leaves in 1C."""
     match entry.stage:
         case DeliveryStage.DOCUMENT:
             return replace(entry, document=DOCUMENT)
@@ -171,7 +171,7 @@ def test_a_dismissed_reminder_is_neither_made_again_nor_withdrawn() -> None:
     assert outbox.next_reminder(gone, NO_REMINDER) is None
 
 
-def test_a_second_person_is_not_told_of_what_the_first_dismissed() -> None:
+def test_what_the_first_dismissed_is_not_escalated() -> None:
     second = DesiredReminder(BORIS, "Не перезвонили", unless_dismissed_by=ANNA)
     desired = replace(DESIRED, reminders=(RINGS, second))
     gone = replace(DELIVERED, reminders=(SentReminder(ANNA, "", ReminderState.DISMISSED),))
@@ -292,7 +292,7 @@ def test_waiting_changes_nothing_but_the_time() -> None:
     assert waits.last_error == "not found yet"
 
 
-def test_an_absent_1c_holds_an_entry_back_for_seconds_only() -> None:
+def test_an_absent_1c_delays_an_entry_for_seconds_only() -> None:
     entry = outbox.retry_after_outage(replace(sending(), attempts=50), LATER, RULES, reason="down")
 
     assert (entry.state, entry.due_at) == (EntryState.DUE, LATER + timedelta(seconds=20))
@@ -310,7 +310,7 @@ def test_a_lost_reference_is_looked_for_and_verified() -> None:
     assert outbox.must_search_first(entry)
 
 
-def test_a_refusal_keeps_1cs_words() -> None:
+def test_a_refusal_keeps_1cs_message() -> None:
     entry = outbox.mark_dead(sending(), reason="Период закрыт")
 
     assert (entry.state, entry.last_error, entry.is_pending) == (

@@ -1,4 +1,4 @@
-"""Only what is old by days seen and owes nothing may go; a jump of the clock makes nothing old."""
+"""Only what is old by days seen and not pending may go; a jump of the clock makes nothing old."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -70,7 +70,7 @@ def entry(state: EntryState, stage: DeliveryStage = DeliveryStage.DOCUMENT) -> O
 
 
 @pytest.mark.parametrize(
-    ("owed", "done"),
+    ("entry", "done"),
     [
         (None, True),
         (entry(EntryState.DELIVERED), True),
@@ -80,8 +80,8 @@ def entry(state: EntryState, stage: DeliveryStage = DeliveryStage.DOCUMENT) -> O
         (entry(EntryState.DUE, DeliveryStage.VERIFY), False),
     ],
 )
-def test_what_is_pending_for_1c_is_not_done(owed: OutboxEntry | None, done: bool) -> None:
-    assert is_done(b.call(), owed, is_client_waiting=False) is done
+def test_what_is_pending_for_1c_is_not_done(entry: OutboxEntry | None, done: bool) -> None:
+    assert is_done(b.call(), entry, is_client_waiting=False) is done
 
 
 def test_a_call_whose_client_waits_is_not_done() -> None:
@@ -108,10 +108,10 @@ def test_an_order_not_known_to_be_over_is_not_done(
     assert is_done(call, None, is_client_waiting=False) is done
 
 
-def test_an_order_whose_end_nobody_ever_told_is_done() -> None:
+def test_an_order_whose_end_never_came_is_done() -> None:
     order = CallOrder("a", "205", b.NUMBER, b.NOON, OrderState.UNKNOWN)
     given_up = CallEvent("sipuni", EventKind.GIVEN_UP, b.NOON, "")
-    life = CallState(Disposition.UNKNOWN)
-    call = replace(b.call(), order=order, state=life, applied_events=(given_up,))
+    unknown = CallState(Disposition.UNKNOWN)
+    call = replace(b.call(), order=order, state=unknown, applied_events=(given_up,))
 
     assert is_done(call, None, is_client_waiting=False)

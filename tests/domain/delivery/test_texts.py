@@ -31,18 +31,18 @@ def test_every_finding_is_a_sentence_that_shows_names_as_they_are(
     for finding in Finding:
         owner = finding in (Finding.CANDIDATE, Finding.CANDIDATE_ENDED)
 
-        said = format_evidence_step(lang, EvidenceStep(finding, who, kind if owner else detail))
+        text = format_evidence_step(lang, EvidenceStep(finding, who, kind if owner else detail))
 
         blank = format_evidence_step(
             lang, EvidenceStep(finding, "\ue000", kind if owner else "\ue001")
         )
         assert blank.strip()
         assert not set("{}") & set(blank)
-        assert said == blank.translate({0xE000: who, 0xE001: detail})
+        assert text == blank.translate({0xE000: who, 0xE001: detail})
 
 
 @pytest.mark.parametrize("finding", Finding)
-def test_both_languages_tell_the_same(finding: Finding) -> None:
+def test_both_languages_have_the_same_meaning(finding: Finding) -> None:
     step = EvidenceStep(finding, "КТО", "contact")
 
     russian, english = format_evidence_step("ru", step), format_evidence_step("en", step)
@@ -72,9 +72,9 @@ def test_both_languages_ask_for_the_same_fields(key: str) -> None:
     assert format_text("ru", key, **fields) != format_text("en", key, **fields)
 
 
-@pytest.mark.parametrize(("lang", "word"), [("ru", "партнёр"), ("en", "partner")])
-def test_a_candidate_is_named_with_what_he_is(lang: Language, word: str) -> None:
-    said = format_evidence_step(lang, EvidenceStep(Finding.CANDIDATE, "ООО Ромашка", "partner"))
+@pytest.mark.parametrize(("lang", "kind_name"), [("ru", "партнёр"), ("en", "partner")])
+def test_a_candidate_is_named_with_what_he_is(lang: Language, kind_name: str) -> None:
+    text = format_evidence_step(lang, EvidenceStep(Finding.CANDIDATE, "ООО Ромашка", "partner"))
 
-    assert "ООО Ромашка" in said
-    assert word in said
+    assert "ООО Ромашка" in text
+    assert kind_name in text

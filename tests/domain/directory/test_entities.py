@@ -178,7 +178,7 @@ PROPERTY, VALUE = b.ref("Внутренний номер"), b.ref("205")
         ),
     ],
 )
-def test_the_extension_1c_holds(
+def test_the_extension_that_1c_has(
     attribute: AttributeValue | None, sources: ExtensionSources, extension: str | None
 ) -> None:
     before = replace(ANNA, extension="999", attribute=attribute)

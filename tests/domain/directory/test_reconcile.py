@@ -17,17 +17,17 @@ def refs(letters: str) -> tuple[Ref, ...]:
     return tuple(Ref(letter) for letter in letters)
 
 
-HELD = versions(a="v1", b="v1", c="v1")
+KNOWN = versions(a="v1", b="v1", c="v1")
 
 
 @pytest.mark.parametrize(
     ("listed", "appeared", "moved", "vanished", "unchanged"),
     [
-        pytest.param(HELD, "", "", "", 3, id="nothing_moves"),
+        pytest.param(KNOWN, "", "", "", 3, id="nothing_moves"),
         pytest.param(versions(a="v2", b="v1", c="v1"), "", "a", "", 2, id="a_version_moves"),
         pytest.param(versions(a="v0", b="v1", c="v1"), "", "a", "", 2, id="a_version_goes_back"),
         pytest.param(versions(c="v1", b="v1", a="v1"), "", "", "", 3, id="another_order"),
-        pytest.param({**HELD, **versions(d="v1")}, "d", "", "", 3, id="one_appears"),
+        pytest.param({**KNOWN, **versions(d="v1")}, "d", "", "", 3, id="one_appears"),
         pytest.param(versions(a="v1", b="v1"), "", "", "c", 2, id="one_vanishes"),
         pytest.param(versions(d="v1", b="v9", a="v1"), "d", "b", "c", 1, id="all_at_once"),
         pytest.param({}, "", "", "abc", 0, id="an_empty_listing"),
@@ -36,7 +36,7 @@ HELD = versions(a="v1", b="v1", c="v1")
 def test_one_change_of_the_listing(
     listed: dict[Ref, Version], appeared: str, moved: str, vanished: str, unchanged: int
 ) -> None:
-    changes = compare_versions(HELD, listed)
+    changes = compare_versions(KNOWN, listed)
 
     assert changes == ListingChanges(refs(appeared), refs(moved), refs(vanished), unchanged)
     assert changes.to_fetch == refs(appeared + moved)
@@ -44,14 +44,14 @@ def test_one_change_of_the_listing(
 
 
 def test_everything_appears_to_an_empty_directory() -> None:
-    assert compare_versions({}, HELD).to_fetch == ("a", "b", "c")
+    assert compare_versions({}, KNOWN).to_fetch == ("a", "b", "c")
 
 
 def test_what_vanished_and_is_listed_again_appears() -> None:
-    without = {ref: version for ref, version in HELD.items() if ref != "b"}
+    without = {ref: version for ref, version in KNOWN.items() if ref != "b"}
 
-    assert compare_versions(HELD, without).deleted == ("b",)
-    assert compare_versions(without, HELD).added == ("b",)
+    assert compare_versions(KNOWN, without).deleted == ("b",)
+    assert compare_versions(without, KNOWN).added == ("b",)
 
 
 LISTINGS = st.dictionaries(
@@ -61,11 +61,11 @@ LISTINGS = st.dictionaries(
 
 @given(LISTINGS, LISTINGS)
 def test_applying_the_changes_makes_both_equal(
-    held: dict[Ref, Version], listed: dict[Ref, Version]
+    known: dict[Ref, Version], listed: dict[Ref, Version]
 ) -> None:
-    changes = compare_versions(held, listed)
+    changes = compare_versions(known, listed)
 
-    after = {ref: version for ref, version in held.items() if ref not in changes.deleted}
+    after = {ref: version for ref, version in known.items() if ref not in changes.deleted}
     after |= {ref: listed[ref] for ref in changes.to_fetch}
 
     assert after == listed
@@ -78,7 +78,7 @@ def lost(count: int) -> ListingChanges:
 
 
 @pytest.mark.parametrize(
-    ("held", "vanished", "share", "refused"),
+    ("known", "vanished", "share", "refused"),
     [
         (0, 0, 0.2, False),
         (10, 0, 0.2, False),
@@ -95,21 +95,21 @@ def lost(count: int) -> ListingChanges:
     ],
 )
 def test_a_listing_may_lose_exactly_its_share(
-    held: int, vanished: int, share: float, *, refused: bool
+    known: int, vanished: int, share: float, *, refused: bool
 ) -> None:
     if not refused:
-        check_shrink("Catalog_Партнеры", held, lost(vanished), held - vanished, share)
+        check_shrink("Catalog_Партнеры", known, lost(vanished), known - vanished, share)
         return
     with pytest.raises(SyncRefused, match="--accept-shrink") as refusal:
-        check_shrink("Catalog_Партнеры", held, lost(vanished), held - vanished, share)
-    assert (refusal.value.held, refusal.value.listed) == (held, held - vanished)
+        check_shrink("Catalog_Партнеры", known, lost(vanished), known - vanished, share)
+    assert (refusal.value.held, refusal.value.listed) == (known, known - vanished)
 
 
 @given(st.integers(1, 500), st.integers(0, 100))
 def test_a_loss_of_exactly_the_share_is_never_refused(hundreds: int, percent: int) -> None:
-    held = hundreds * 100
+    known = hundreds * 100
 
-    check_shrink("Catalog_Партнеры", held, lost(hundreds * percent), held, percent / 100)
+    check_shrink("Catalog_Партнеры", known, lost(hundreds * percent), known, percent / 100)
 
 
 def test_much_may_appear_while_nothing_vanishes() -> None:

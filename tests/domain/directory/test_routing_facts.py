@@ -24,33 +24,35 @@ EXTENSION, MANAGER = RoutingFact.EXTENSION, RoutingFact.MAIN_MANAGER
 
 
 @pytest.mark.parametrize(
-    ("held", "may_go"),
+    ("before", "may_go"),
     # A guard that refuses one manager who left would be switched off; the last one never goes.
     [(1, 0), (2, 1), (3, 1), (4, 1), (5, 1), (9, 1), (10, 2), (15, 3), (100, 20)],
 )
-def test_how_many_managers_may_lose_their_extension_in_one_run(held: int, may_go: int) -> None:
+def test_how_many_managers_may_lose_their_extension_in_one_run(before: int, may_go: int) -> None:
     allowed = [
         n
-        for n in range(held + 1)
-        if not exceeds_allowed_loss(held, n, 0.2, EXTENSION.tolerated_loss)
+        for n in range(before + 1)
+        if not exceeds_allowed_loss(before, n, 0.2, EXTENSION.tolerated_loss)
     ]
 
     assert allowed == list(range(may_go + 1))
 
 
-@pytest.mark.parametrize(("held", "may_go"), [(1, 0), (2, 1), (5, 2), (6, 3), (14, 3), (50, 10)])
-def test_one_partner_with_his_numbers_may_go_in_a_small_company(held: int, may_go: int) -> None:
+@pytest.mark.parametrize(("before", "may_go"), [(1, 0), (2, 1), (5, 2), (6, 3), (14, 3), (50, 10)])
+def test_one_partner_with_his_numbers_may_go_in_a_small_company(before: int, may_go: int) -> None:
     allowed = [
-        n for n in range(held + 1) if not exceeds_allowed_loss(held, n, 0.2, MANAGER.tolerated_loss)
+        n
+        for n in range(before + 1)
+        if not exceeds_allowed_loss(before, n, 0.2, MANAGER.tolerated_loss)
     ]
 
     assert allowed == list(range(may_go + 1))
 
 
 @given(st.integers(1, 10_000), st.floats(0.01, 0.49), st.integers(0, 5))
-def test_nothing_may_go_whole_and_a_share_may_always(held: int, share: float, few: int) -> None:
-    assert exceeds_allowed_loss(held, held, share, few)
-    assert not exceeds_allowed_loss(held, int(held * share), share, few)
+def test_nothing_may_go_whole_and_a_share_may_always(before: int, share: float, few: int) -> None:
+    assert exceeds_allowed_loss(before, before, share, few)
+    assert not exceeds_allowed_loss(before, int(before * share), share, few)
 
 
 def test_a_person_who_set_the_share_to_nothing_is_asked_of_everything() -> None:
@@ -58,7 +60,7 @@ def test_a_person_who_set_the_share_to_nothing_is_asked_of_everything() -> None:
     assert not exceeds_allowed_loss(100, 100, 1.0, 3)
 
 
-def test_what_each_object_holds_of_each_fact_is_counted() -> None:
+def test_what_each_object_has_of_each_fact_is_counted() -> None:
     counts = count_facts(
         [
             b.manager(),
@@ -119,14 +121,14 @@ def test_an_extension_that_moved_within_its_attribute_is_no_loss() -> None:
 
 def test_what_is_lost_a_little_in_every_run_is_lost_as_well() -> None:
     days: tuple[DailyFacts, ...] = ()
-    held, runs = 100, 0
+    before, runs = 100, 0
     while True:
-        left = held - held * 19 // 100
-        days = update_daily_facts(days, DAY + timedelta(days=runs // 2), {MANAGER: held})
+        left = before - before * 19 // 100
+        days = update_daily_facts(days, DAY + timedelta(days=runs // 2), {MANAGER: before})
         runs += 1
-        if losses := find_losses({MANAGER: held}, days, {MANAGER: left}, 0.2):
+        if losses := find_losses({MANAGER: before}, days, {MANAGER: left}, 0.2):
             break
-        held = left
+        before = left
 
     assert runs == 2
     assert (losses[0].what, losses[0].before, losses[0].now) == ("main_manager", 100, 66)

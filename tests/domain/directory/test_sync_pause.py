@@ -12,7 +12,7 @@ DAY = timedelta(days=1)
 
 
 def runs(outcome: SyncOutcome, usual: timedelta = MINUTE) -> Iterator[timedelta]:
-    """Give the moments of the runs of one day, by a clock that only the pauses move."""
+    """Return the moments of the runs of one day, by a clock that only the pauses move."""
     now, count = timedelta(0), 0
     while now < DAY:
         yield now

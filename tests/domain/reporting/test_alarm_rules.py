@@ -31,7 +31,7 @@ def test_a_healthy_service_has_no_alarm() -> None:
     assert stands(WELL) == {}
 
 
-def test_each_trouble_has_its_alarm_with_its_words() -> None:
+def test_each_trouble_has_its_alarm_with_its_message() -> None:
     ill = replace(WELL, onec_down="refused", index_stale="since noon", dead_entries=3)
 
     assert stands(ill) == {
@@ -42,7 +42,7 @@ def test_each_trouble_has_its_alarm_with_its_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("free", "held", "was_low", "low"),
+    ("free", "used", "was_low", "low"),
     [
         (300, 10, False, False),
         (255, 10, False, True),
@@ -51,16 +51,16 @@ def test_each_trouble_has_its_alarm_with_its_words() -> None:
         (900, 500, False, True),  # a first sync writes a second directory beside the first
     ],
 )
-def test_room_is_low_before_nothing_can_be_written(
-    free: int, held: int, was_low: bool, low: bool
+def test_space_is_low_before_nothing_can_be_written(
+    free: int, used: int, was_low: bool, low: bool
 ) -> None:
-    health = replace(WELL, disk=DiskUsage(free * MIB, held * MIB))
+    health = replace(WELL, disk=DiskUsage(free * MIB, used * MIB))
 
     assert (("disk_low", "") in stands(health, low=was_low)) is low
 
 
 def calls_of_two_weeks(every: timedelta) -> list[datetime]:
-    """Give a call *every* so often of the office hours of ten days before Monday."""
+    """Return a call *every* so often of the office hours of ten days before Monday."""
     found = []
     for day in range(1, 15):
         opens = MONDAY - timedelta(days=day)

@@ -87,15 +87,15 @@ def test_a_call_is_on_the_desks_it_concerns(shown: PhoneCall, extensions: set[st
         (with_state(disposition=Disposition.UNKNOWN), "205", DeskStatus.SILENT),
     ],
 )
-def test_a_call_stands_as_its_life_tells(
+def test_a_calls_status_follows_its_state(
     shown: PhoneCall, extension: str, stands: DeskStatus
 ) -> None:
     assert find_desk_status(shown, extension, SOON) is stands
 
 
 def test_the_dialling_telephone_talks_whoever_answered() -> None:
-    life = CallState(disposition=Disposition.TALKING)
-    assert find_desk_status(replace(placed(), state=life), "207", SOON) is DeskStatus.TALKING
+    talking = CallState(disposition=Disposition.TALKING)
+    assert find_desk_status(replace(placed(), state=talking), "207", SOON) is DeskStatus.TALKING
 
 
 def test_a_ring_passes_on_when_its_leg_is_over_and_comes_back_with_another() -> None:

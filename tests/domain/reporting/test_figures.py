@@ -1,4 +1,4 @@
-"""Calls counted on people's clock, and flaws priced in calls."""
+"""Calls counted on people's clock, and data quality issues priced in calls."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -57,7 +57,7 @@ def test_only_incoming_calls_whose_end_is_known_make_the_share() -> None:
     assert figures.total == 4  # calls between colleagues are nobody's client's
 
 
-def test_waits_are_told_in_classes_and_by_their_middle() -> None:
+def test_waits_are_shown_in_classes_and_by_their_median() -> None:
     figures = count_calls([fact(9, wait=w) for w in (3, 5, 6, 61)], DAY, DAY, UTC)
 
     assert list(figures.waits) == [2, 1, 0, 0, 0, 1]
@@ -69,7 +69,7 @@ def test_nothing_has_no_quantile() -> None:
     assert quantile([], 0.5) is None
 
 
-# ---------------------------------------------------------------- flaws
+# ---------------------------------------------------------------- data quality issues
 
 
 def decided(
@@ -104,9 +104,9 @@ def test_a_shared_number_is_listed_with_its_owners() -> None:
         shared = decided(EvidenceStep(Finding.SEVERAL_MANAGERS), rule=Rule.CONTACT_MANAGER)
         costs.add_call(call(question(asked_time=str(n)), shared))
 
-    (flaw,) = costs.shared_numbers(10).issues
+    (issue,) = costs.shared_numbers(10).issues
 
-    assert (flaw.owner_name, flaw.detail, flaw.call_count) == ("79035550123", "Иванов Пётр", 2)
+    assert (issue.owner_name, issue.detail, issue.call_count) == ("79035550123", "Иванов Пётр", 2)
 
 
 def test_other_calls_than_clients_cost_nothing() -> None:
@@ -119,7 +119,7 @@ def test_other_calls_than_clients_cost_nothing() -> None:
     assert not costs.by_unknown_number
 
 
-def test_an_unread_field_is_behind_the_unknown_callers_whose_digits_it_holds() -> None:
+def test_an_unread_field_is_behind_the_unknown_callers_whose_digits_it_has() -> None:
     costs = IssueCosts()
     for n in range(3):
         asked = question(asked_time=str(n))

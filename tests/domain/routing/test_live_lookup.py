@@ -1,4 +1,4 @@
-"""How long an answer of 1C about a caller holds, and the card made of it."""
+"""How long an answer of 1C about a caller is valid, and the card made of it."""
 
 from datetime import timedelta
 
@@ -24,9 +24,9 @@ from tests.support import builders as b
 MOMENT = timedelta(microseconds=1)
 
 
-# ---------------------------------------------------------------- how long an answer holds
+# ---------------------------------------------------------------- how long an answer is valid
 @pytest.mark.parametrize(
-    ("found", "age", "proven_since", "holds"),
+    ("found", "age", "proven_since", "valid"),
     [
         (False, UNKNOWN_VALID_FOR - MOMENT, False, True),
         (False, UNKNOWN_VALID_FOR, False, False),
@@ -36,10 +36,10 @@ MOMENT = timedelta(microseconds=1)
         (True, timedelta(minutes=1), True, False),
     ],
 )
-def test_an_answer_holds_for_a_while(
-    found: bool, age: timedelta, proven_since: bool, holds: bool
+def test_an_answer_is_valid_for_a_while(
+    found: bool, age: timedelta, proven_since: bool, valid: bool
 ) -> None:
-    assert is_still_valid(found, age, proven_since=proven_since) is holds
+    assert is_still_valid(found, age, proven_since=proven_since) is valid
 
 
 # ---------------------------------------------------------------- the card
@@ -87,7 +87,7 @@ def test_owners_who_do_not_have_the_number_make_no_card() -> None:
 
 
 # ---------------------------------------------------------------- the evidence
-def test_an_owner_named_by_1c_is_told_as_such() -> None:
+def test_an_owner_named_by_1c_is_shown_as_such() -> None:
     people = [b.manager()]
     found = b.card(b.contact(), partners=[b.partner()])
     asked = LiveLookupResult(EvidenceStep(Finding.ONEC_FOUND), found)

@@ -1,4 +1,4 @@
-"""Who picks up: one company, changed in one way at a time; and what holds for every company."""
+"""Who picks up: one company, changed in one way at a time; and what is true of every company."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -449,7 +449,7 @@ def test_of_a_shared_extension_nobody_is_guessed() -> None:
     assert decided.evidence[-1].subject == "Анна Петрова, Борис Седов"
 
 
-def test_nobody_is_told_as_nothing() -> None:
+def test_nobody_is_formatted_as_nothing() -> None:
     decided = STRANGER(World()).decide()
 
     assert (decided.target, decided.extension, decided.candidate) == (None, None, None)
@@ -464,7 +464,7 @@ def test_the_winner_stands_first_and_the_others_keep_their_order() -> None:
     assert [c.name for c in decided.candidates] == [OLGA.name, IVAN.name, last.name]
 
 
-def test_an_operators_word_tells_who_calls_also_where_all_have_one_manager() -> None:
+def test_an_operators_choice_decides_who_calls_also_where_all_have_one_manager() -> None:
     mother = b.contact("Яковлева Мария", partner="ООО Ромашка")
     change = these(owned_by(IVAN, mother), remembered(NumberMemory(chosen_owner=mother.ref)))
 
@@ -475,7 +475,7 @@ def test_an_operators_word_tells_who_calls_also_where_all_have_one_manager() -> 
     assert decided.extension == "205"
 
 
-def test_an_operators_word_counts_also_where_nobody_is_responsible() -> None:
+def test_an_operators_choice_counts_also_where_nobody_is_responsible() -> None:
     one, two = b.contact("Первый", partner=None), b.contact("Второй", partner=None)
     change = these(owned_by(one, two), remembered(NumberMemory(chosen_owner=one.ref)))
 

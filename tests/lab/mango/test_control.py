@@ -120,7 +120,7 @@ async def test_a_call_may_have_switches_of_its_own() -> None:
         ("switches", {"push_order": "sideways"}),
     ],
 )
-async def test_what_does_not_fit_is_refused_in_words(path: str, body: object) -> None:
+async def test_what_does_not_fit_is_refused_with_a_message(path: str, body: object) -> None:
     async with mango_world() as world:
         reply = await world.control.post(f"/_lab/{path}", json=body)
 
@@ -173,8 +173,8 @@ async def test_the_connection_is_checked_by_a_ping(body: Fields, empty: int) -> 
 
 async def test_anything_may_be_pushed_signed() -> None:
     async with mango_world() as world:
-        wanted = {"path": "events/sms", "fields": {"command_id": "cmd-1", "reason": 1000}}
-        push = await post(world, "push", wanted)
+        body = {"path": "events/sms", "fields": {"command_id": "cmd-1", "reason": 1000}}
+        push = await post(world, "push", body)
 
         assert (push["path"], push["status"]) == ("events/sms", 200)
         assert world.bridge.of("events/sms") == [{"command_id": "cmd-1", "reason": 1000}]
@@ -182,9 +182,9 @@ async def test_anything_may_be_pushed_signed() -> None:
 
 async def test_the_control_explains_itself() -> None:
     async with mango_world() as world:
-        words = (await world.control.get("/_lab/")).text
+        text = (await world.control.get("/_lab/")).text
 
-        assert "POST /_lab/switches" in words
+        assert "POST /_lab/switches" in text
 
 
 async def test_a_bridge_that_is_away_is_a_problem_of_the_report() -> None:

@@ -1,4 +1,4 @@
-"""Each kind of call leaves the pushes that docs/facts/mango.md, 'Sequences', tells."""
+"""Each kind of call leaves the pushes that docs/facts/mango.md, 'Sequences', describes."""
 
 import pytest
 
@@ -53,7 +53,7 @@ async def test_the_sequence_numbers_of_a_leg_count_its_states() -> None:
         assert numbers == [[1, 2], [1, 2, 3]]
 
 
-async def test_every_event_tells_whose_call_it_is() -> None:
+async def test_every_event_has_the_id_of_its_call() -> None:
     async with mango_world(bridge=ReceivingBridge(routes_to="205")) as world:
         report = await world.call()
 
@@ -282,7 +282,7 @@ async def test_a_consultation_lets_its_leg_connect_twice() -> None:
         assert world.bridge.events[4]["to"]["hold_initiator"] is True
 
 
-async def test_a_summary_tells_when_the_talk_began() -> None:
+async def test_a_summary_has_when_the_talk_began() -> None:
     async with mango_world(bridge=ReceivingBridge(routes_to="205", thinks_s=2)) as world:
         await world.call(ring_s=9, talk_s=30)
 
@@ -320,7 +320,7 @@ async def test_a_recording_goes_on_in_the_leg_of_a_transfer() -> None:
         assert len({one["call_id"] for one in recordings}) == 2
 
 
-async def test_what_the_caller_keys_is_told_whole() -> None:
+async def test_what_the_caller_keys_is_sent_whole() -> None:
     async with mango_world() as world:
         await world.call(dtmf="42")
 
@@ -328,7 +328,7 @@ async def test_what_the_caller_keys_is_told_whole() -> None:
         assert (dtmf["dtmf"], dtmf["location"], dtmf["from_number"]) == ("42", "ivr.1", CALLER)
 
 
-async def test_a_sip_line_is_told_by_its_address() -> None:
+async def test_a_sip_line_is_named_by_its_address() -> None:
     async with mango_world() as world:
         await world.call(did=SIP_DID)
 
@@ -344,7 +344,7 @@ async def test_a_caller_may_hide_his_number() -> None:
         assert world.bridge.summary["from"] == {}
 
 
-async def test_a_lab_that_hurries_tells_of_seconds_that_did_not_pass() -> None:
+async def test_a_lab_that_hurries_reports_seconds_that_did_not_pass() -> None:
     async with mango_world(bridge=ReceivingBridge(routes_to="205"), pace=0) as world:
         await world.call(ring_s=10, talk_s=600)
 

@@ -456,7 +456,7 @@ def test_every_kind_of_fault_can_be_made() -> None:
 # ------------------------------------------------------------------ over a socket
 
 
-async def test_over_a_socket_a_lost_connection_is_closed_without_a_word(onec: OneCClient) -> None:
+async def test_over_a_socket_a_lost_connection_is_closed_without_a_byte(onec: OneCClient) -> None:
     addresses: list[str] = []
     ready = anyio.Event()
 

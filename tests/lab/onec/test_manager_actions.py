@@ -1,4 +1,4 @@
-"""The simulated 1C takes a call's later life: changes, withdrawals, people at their desks."""
+"""The simulated 1C takes what comes after a call: changes, withdrawals, people at their desks."""
 
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -266,7 +266,7 @@ async def test_a_change_is_executed_or_not_whatever_the_reply(
 
 # ------------------------------------------------------------------ orders written inside УТ
 
-WANTED = (
+QUERY = (
     "$filter=Date ge datetime'2026-11-22T09:55:00' and Входящий eq false"
     " and DeletionMark eq false and substringof('позвонить',Тема)"
 )
@@ -287,7 +287,7 @@ async def test_an_order_to_call_is_found_by_its_mark(onec: OneCClient) -> None:
     onec.clock.now -= timedelta(hours=1)
     lab.write_call(user, "позвонить", phone="+7 903 555-01-23")
 
-    found = await onec.rows(f"/{PHONE_CALLS}", WANTED)
+    found = await onec.rows(f"/{PHONE_CALLS}", QUERY)
 
     assert [row["Ref_Key"] for row in found] == [written]
     assert found[0]["АбонентКонтакт"] == partner
@@ -300,11 +300,11 @@ async def test_a_dbms_may_mind_the_case_of_letters(
 ) -> None:
     for subject in ("Позвонить завтра", "позвонить сегодня"):
         onec.lab.write_call(onec.a_user(), subject, phone="101")
-    insensitive = len(await onec.rows(f"/{PHONE_CALLS}", WANTED))
+    insensitive = len(await onec.rows(f"/{PHONE_CALLS}", QUERY))
     onec.lab.switches.text_case = case
 
     assert insensitive == 2
-    assert len(await onec.rows(f"/{PHONE_CALLS}", WANTED)) == found
+    assert len(await onec.rows(f"/{PHONE_CALLS}", QUERY)) == found
     named = await onec.rows(f"/{PHONE_CALLS}", "$filter=Тема eq 'ПОЗВОНИТЬ СЕГОДНЯ'")
     assert len(named) == (1 if case == "insensitive" else 0)
 

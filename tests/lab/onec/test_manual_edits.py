@@ -1,4 +1,4 @@
-"""What people do in the simulated 1C by hand, as methods and through the control address."""
+"""Manual edits in the simulated 1C, as methods and through the control address."""
 
 from typing import Any
 

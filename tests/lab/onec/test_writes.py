@@ -221,7 +221,7 @@ async def test_posting_and_marking_exclude_each_other(onec: OneCClient) -> None:
 # ------------------------------------------------------------------ what the call's handler does
 
 
-async def test_a_call_is_noted_at_its_contact_but_not_as_a_subject(onec: OneCClient) -> None:
+async def test_a_call_has_its_contact_but_not_as_a_subject(onec: OneCClient) -> None:
     partner = onec.a_partner()
     kind = f"StandardODATA.{PARTNERS}"
 

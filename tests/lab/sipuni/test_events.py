@@ -27,7 +27,7 @@ async def call(
 
 
 def shape(bridge: RecordingBridge) -> list[str]:
-    """Tell an event as `code destination [status]`, the form of the table of sequences."""
+    """Write an event as `code destination [status]`, the form of the table of sequences."""
     return [
         " ".join(filter(None, (one["event"], one["short_dst_num"], one.get("status"))))
         for one in bridge.events

@@ -53,11 +53,11 @@ class FakeBridge:
         return [one.url.query.decode() for one in self.asked]
 
 
-def says(body: object, status: int = 200) -> Answer:
+def json_answer(body: object, status: int = 200) -> Answer:
     return lambda _: httpx.Response(status, json=body)
 
 
-def says_text(text: str, status: int = 200, media_type: str = "text/plain") -> Answer:
+def text_answer(text: str, status: int = 200, media_type: str = "text/plain") -> Answer:
     headers = {"content-type": media_type}
     return lambda _: httpx.Response(status, content=text.encode(), headers=headers)
 
@@ -82,7 +82,7 @@ async def call(
 
 
 async def test_the_question_carries_five_parameters_and_no_call_id() -> None:
-    bridge = FakeBridge(says({"choice": 1, "extension": "205"}))
+    bridge = FakeBridge(json_answer({"choice": 1, "extension": "205"}))
 
     report = await call(bridge, SchemeNode(label="главный"))
 
@@ -100,11 +100,11 @@ async def test_the_question_carries_five_parameters_and_no_call_id() -> None:
 @pytest.mark.parametrize(
     ("mode", "answer"),
     [
-        (NodeMode.BRANCH, says({"choice": 1})),
-        (NodeMode.NUMBER, says({"choice": "205"})),
-        (NodeMode.NUMBER, says({"choice": 205})),
-        (NodeMode.EXTENSION, says({"choice": 1, "extension": "205"})),
-        (NodeMode.TEXT, says_text("205\n", media_type="text/plain; charset=utf-8")),
+        (NodeMode.BRANCH, json_answer({"choice": 1})),
+        (NodeMode.NUMBER, json_answer({"choice": "205"})),
+        (NodeMode.NUMBER, json_answer({"choice": 205})),
+        (NodeMode.EXTENSION, json_answer({"choice": 1, "extension": "205"})),
+        (NodeMode.TEXT, text_answer("205\n", media_type="text/plain; charset=utf-8")),
     ],
 )
 async def test_each_mode_understands_its_own_form_of_205(mode: NodeMode, answer: Answer) -> None:
@@ -116,10 +116,10 @@ async def test_each_mode_understands_its_own_form_of_205(mode: NodeMode, answer:
 @pytest.mark.parametrize(
     ("mode", "answer"),
     [
-        (NodeMode.BRANCH, says({"choice": 0})),
-        (NodeMode.NUMBER, says({"choice": 0})),
-        (NodeMode.EXTENSION, says({"choice": 0, "extension": None})),
-        (NodeMode.TEXT, says_text("")),
+        (NodeMode.BRANCH, json_answer({"choice": 0})),
+        (NodeMode.NUMBER, json_answer({"choice": 0})),
+        (NodeMode.EXTENSION, json_answer({"choice": 0, "extension": None})),
+        (NodeMode.TEXT, text_answer("")),
     ],
 )
 async def test_branch_0_in_each_mode_is_the_default_queue_without_a_problem(
@@ -133,17 +133,17 @@ async def test_branch_0_in_each_mode_is_the_default_queue_without_a_problem(
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (says({"choice": 1}, status=404), "status 404"),
-        (says({"choice": 1}, status=500), "status 500"),
-        (says({"choice": 1}, status=302), "status 302"),
-        (says_text("<html>"), "not JSON"),
-        (says_text(""), "empty"),
-        (says([1]), "no choice"),
-        (says({"extension": "205"}), "no choice"),
-        (says({"choice": True, "extension": "205"}), "neither 0 nor 1"),
-        (says({"choice": 2, "extension": "205"}), "neither 0 nor 1"),
-        (says({"choice": 1, "extension": None}), "not an extension"),
-        (says({"choice": 1, "extension": CALLER}), "not an extension"),
+        (json_answer({"choice": 1}, status=404), "status 404"),
+        (json_answer({"choice": 1}, status=500), "status 500"),
+        (json_answer({"choice": 1}, status=302), "status 302"),
+        (text_answer("<html>"), "not JSON"),
+        (text_answer(""), "empty"),
+        (json_answer([1]), "no choice"),
+        (json_answer({"extension": "205"}), "no choice"),
+        (json_answer({"choice": True, "extension": "205"}), "neither 0 nor 1"),
+        (json_answer({"choice": 2, "extension": "205"}), "neither 0 nor 1"),
+        (json_answer({"choice": 1, "extension": None}), "not an extension"),
+        (json_answer({"choice": 1, "extension": CALLER}), "not an extension"),
     ],
 )
 async def test_a_wrong_answer_is_branch_0_and_is_reported(answer: Answer, message: str) -> None:
@@ -157,14 +157,14 @@ async def test_a_wrong_answer_is_branch_0_and_is_reported(answer: Answer, messag
 
 
 async def test_a_text_node_refuses_json_labelled_as_such() -> None:
-    report = await call(FakeBridge(says("205")), SchemeNode(mode=NodeMode.TEXT))
+    report = await call(FakeBridge(json_answer("205")), SchemeNode(mode=NodeMode.TEXT))
 
     assert report.default_queue
     assert "application/json" in report.problems[0]
 
 
 async def test_an_answer_that_never_comes_costs_the_caller_the_whole_timeout() -> None:
-    bridge = FakeBridge(says({"choice": 1, "extension": "205"}), hangs=True)
+    bridge = FakeBridge(json_answer({"choice": 1, "extension": "205"}), hangs=True)
 
     report = await call(bridge, timeout_s=0.01)
 
@@ -174,7 +174,7 @@ async def test_an_answer_that_never_comes_costs_the_caller_the_whole_timeout() -
 
 
 async def test_a_right_answer_after_the_timeout_is_too_late() -> None:
-    bridge = FakeBridge(says({"choice": 1, "extension": "205"}), takes_s=3.5)
+    bridge = FakeBridge(json_answer({"choice": 1, "extension": "205"}), takes_s=3.5)
 
     report = await call(bridge)
 
@@ -210,13 +210,13 @@ async def test_a_chain_asks_node_by_node_until_one_says_1() -> None:
 async def test_branch_1_may_lead_elsewhere_than_its_label() -> None:
     node = SchemeNode(label="vip", mode=NodeMode.BRANCH, target="300")
 
-    report = await call(FakeBridge(says({"choice": 1})), node)
+    report = await call(FakeBridge(json_answer({"choice": 1})), node)
 
     assert report.rang_first == "300"
 
 
 async def test_a_did_may_have_a_chain_of_its_own() -> None:
-    bridge = FakeBridge(says({"choice": 0}))
+    bridge = FakeBridge(json_answer({"choice": 0}))
 
     await call(bridge, did_nodes={DID: (SchemeNode(label="a"), SchemeNode(label="b"))})
 
@@ -224,7 +224,7 @@ async def test_a_did_may_have_a_chain_of_its_own() -> None:
 
 
 async def test_credentials_in_the_url_become_a_basic_header_and_stay_out_of_repr() -> None:
-    bridge = FakeBridge(says({"choice": 0}))
+    bridge = FakeBridge(json_answer({"choice": 0}))
     url = "http://pbx:s%40cret@bridge.test/sipuni/route"
 
     await call(bridge, hook_url=url)
@@ -235,7 +235,7 @@ async def test_credentials_in_the_url_become_a_basic_header_and_stay_out_of_repr
 
 
 async def test_a_path_token_is_kept_in_the_address() -> None:
-    bridge = FakeBridge(says({"choice": 0}))
+    bridge = FakeBridge(json_answer({"choice": 0}))
 
     await call(bridge, hook_url="http://bridge.test/hook/7f3c/sipuni/route")
 
@@ -243,7 +243,7 @@ async def test_a_path_token_is_kept_in_the_address() -> None:
 
 
 async def test_an_offline_telephone_sends_the_caller_to_the_queue() -> None:
-    bridge = FakeBridge(says({"choice": 1, "extension": "205"}))
+    bridge = FakeBridge(json_answer({"choice": 1, "extension": "205"}))
 
     report = await call(bridge, switches=CabinetSwitches(offline_ext=frozenset({"205"})))
 
@@ -252,7 +252,7 @@ async def test_an_offline_telephone_sends_the_caller_to_the_queue() -> None:
 
 
 async def test_an_extension_the_cabinet_does_not_have_rings_nowhere() -> None:
-    bridge = FakeBridge(says({"choice": 1, "extension": "205"}))
+    bridge = FakeBridge(json_answer({"choice": 1, "extension": "205"}))
 
     report = await call(bridge, employees=(CabinetEmployee("201", "Петров П."),))
 
@@ -279,7 +279,7 @@ async def test_an_extension_the_cabinet_does_not_have_rings_nowhere() -> None:
 async def test_a_caller_is_spelled_as_the_carrier_likes(
     spelling: CallerSpelling, sent: str
 ) -> None:
-    bridge = FakeBridge(says({"choice": 0}))
+    bridge = FakeBridge(json_answer({"choice": 0}))
 
     await call(bridge, switches=CabinetSwitches(caller=spelling))
 
@@ -297,7 +297,7 @@ async def test_a_caller_is_spelled_as_the_carrier_likes(
     ],
 )
 async def test_time_is_spelled_in_four_ways(spelling: TimeSpelling, sent: list[str] | None) -> None:
-    bridge = FakeBridge(says({"choice": 0}))
+    bridge = FakeBridge(json_answer({"choice": 0}))
 
     await call(bridge, switches=CabinetSwitches(time=spelling))
 
@@ -305,7 +305,7 @@ async def test_time_is_spelled_in_four_ways(spelling: TimeSpelling, sent: list[s
 
 
 async def test_the_did_of_a_question_may_grow_a_tail() -> None:
-    bridge = FakeBridge(says({"choice": 0}))
+    bridge = FakeBridge(json_answer({"choice": 0}))
 
     await call(bridge, switches=CabinetSwitches(tonum_suffix=True))
 
@@ -313,7 +313,7 @@ async def test_the_did_of_a_question_may_grow_a_tail() -> None:
 
 
 async def test_shuffled_parameters_are_the_same_parameters() -> None:
-    plain, shuffled = FakeBridge(says({"choice": 0})), FakeBridge(says({"choice": 0}))
+    plain, shuffled = FakeBridge(json_answer({"choice": 0})), FakeBridge(json_answer({"choice": 0}))
 
     await call(plain)
     await call(shuffled, switches=CabinetSwitches(shuffle_params=True))
@@ -323,7 +323,7 @@ async def test_shuffled_parameters_are_the_same_parameters() -> None:
 
 
 async def test_a_bare_question_has_no_query() -> None:
-    bridge = FakeBridge(says({"choice": 0}))
+    bridge = FakeBridge(json_answer({"choice": 0}))
 
     await call(bridge, switches=CabinetSwitches(bare_question=True))
 
@@ -331,6 +331,6 @@ async def test_a_bare_question_has_no_query() -> None:
 
 
 async def test_the_raw_answer_is_kept_in_the_report() -> None:
-    report = await call(FakeBridge(says({"choice": 0})))
+    report = await call(FakeBridge(json_answer({"choice": 0})))
 
     assert json.loads(report.questions[0].answer) == {"choice": 0}

@@ -53,12 +53,12 @@ FIELDS = {
 
 @dataclass
 class Receiver:
-    """A bridge that takes everything; it may hold a question until an event has come."""
+    """A bridge that takes everything; it may delay a question until an event has come."""
 
     events: list[dict[str, str]] = field(default_factory=list)
     questions: list[dict[str, str]] = field(default_factory=list)
     methods: list[str] = field(default_factory=list)
-    holds: bool = False
+    delays: bool = False
     event_came: asyncio.Event = field(default_factory=asyncio.Event)
 
     def app(self) -> Starlette:
@@ -71,7 +71,7 @@ class Receiver:
 
     async def route(self, request: Request) -> Response:
         self.questions.append(dict(request.query_params))
-        if self.holds:
+        if self.delays:
             await self.event_came.wait()
         return JSONResponse({"choice": 1, "extension": "205"})
 
@@ -107,9 +107,9 @@ class CabinetUnderTest:
 
 @asynccontextmanager
 async def open_cabinet(
-    switches: CabinetSwitches | None = None, *, holds: bool = False
+    switches: CabinetSwitches | None = None, *, delays: bool = False
 ) -> AsyncIterator[CabinetUnderTest]:
-    receiver = Receiver(holds=holds)
+    receiver = Receiver(delays=delays)
     scheme = SipuniScheme(hook_url="http://bridge.test/sipuni/route")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=receiver.app())) as http:
         lab = SipuniLab(scheme, http, clock=lambda: float(NOW), switches=switches)
@@ -127,7 +127,7 @@ async def play(
 
 
 #: What docs/facts/sipuni.md, 'Events' and docs/facts/telephony.md, 'Ten quirks' name, and the
-#: scenarios that tell it.
+#: scenarios that have it.
 SEQUENCES = {
     "incoming, answered": ["incoming_answered", "second_rung_answers", "direct_did"],
     "incoming, missed": [
@@ -251,7 +251,7 @@ async def test_events_have_no_field_a_cabinet_does_not_send(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_scenario_holds_no_number_but_the_composed_ones(name: str) -> None:
+def test_a_scenario_has_no_number_but_the_composed_ones(name: str) -> None:
     text = (FOLDER / f"{name}.jsonl").read_text("utf-8")
 
     digits = set(re.findall(r"\d{7,}", text))
@@ -278,7 +278,7 @@ async def test_a_scenario_can_be_played_now_by_other_people(name: str) -> None:
 
 
 async def test_a_step_together_with_another_happens_while_that_is_under_way() -> None:
-    async with open_cabinet(holds=True) as cabinet:
+    async with open_cabinet(delays=True) as cabinet:
         playback = await play_scenario(SCENARIOS["event_during_the_question"], cabinet.lab)
 
     assert playback.problems == ()

@@ -33,7 +33,7 @@ class AnsweringService:
     directory: MemoryDirectory = field(default_factory=MemoryDirectory)
     events: RecordedEvents = field(default_factory=RecordedEvents)
     ledger: MemoryLedger = field(default_factory=lambda: MemoryLedger(lambda: b.NOON))
-    kicks: list[datetime] = field(default_factory=list)
+    delivery_requests: list[datetime] = field(default_factory=list)
 
     def opens(self, monotonic: Callable[[], float] | None = None) -> RouteAnswerer:
         """Build the services anew over the same ledger, as a start of the bridge does."""
@@ -50,7 +50,7 @@ class AnsweringService:
             recorder=CallRecorder(self.ledger, self.events, patience=self.patience),
             ledger=self.ledger,
             clock=lambda: self.now,
-            deliver_soon=lambda: self.kicks.append(self.now),
+            deliver_soon=lambda: self.delivery_requests.append(self.now),
             call_opener=build_call_services(self.ledger, lambda: self.now, self.events)[1],
             monotonic=monotonic or seconds_of(lambda: self.now),
         )
@@ -81,7 +81,7 @@ async def test_a_known_caller_gets_the_manager_and_is_on_record(service: Answeri
     assert decision.extension == "205"
     assert call.decision == decision
     assert service.ledger.entries_by_key.keys() == {call.key}
-    assert service.kicks
+    assert service.delivery_requests
 
 
 async def test_further_nodes_of_one_call_get_the_first_answer(service: AnsweringService) -> None:

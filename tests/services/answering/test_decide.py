@@ -45,8 +45,8 @@ def test_the_alarm_about_a_broken_index_is_raised_once_and_cleared_once(
 ) -> None:
     caplog.set_level(logging.INFO)
     env = DecisionSetup()
-    for words in ("disk I/O error", "disk I/O error", "malformed", "", ""):
-        env.directory.read_error = words
+    for failure in ("disk I/O error", "disk I/O error", "malformed", "", ""):
+        env.directory.read_error = failure
         env.decider.decide(b.question())
 
     assert [(a.name, a.clear) for a in env.events.of(Alarm)] == [

@@ -17,9 +17,9 @@ NOW = b.NOON + timedelta(minutes=5)
 
 async def test_calls_in_memory_are_written_again_and_looked_for_before_they_are_created() -> None:
     ledger = MemoryLedger(lambda: NOW)
-    kicks: list[bool] = []
+    delivery_requests: list[bool] = []
     call_store, _ = build_call_services(
-        ledger, lambda: NOW, RecordedEvents(), deliver_soon=lambda: kicks.append(True)
+        ledger, lambda: NOW, RecordedEvents(), deliver_soon=lambda: delivery_requests.append(True)
     )
     call = b.call()
     call_store.active_calls.put(call)
@@ -29,7 +29,7 @@ async def test_calls_in_memory_are_written_again_and_looked_for_before_they_are_
     assert ledger.calls_by_key == {call.key: call}
     assert must_search_first(ledger.entries_by_key[call.key])
     assert ledger.entries_by_key[call.key].needs_verification
-    assert kicks
+    assert delivery_requests
 
 
 async def test_an_entry_that_was_not_lost_stays_as_it_is() -> None:

@@ -26,13 +26,13 @@ from tests.support.clocks import seconds_of
 from tests.support.fakes.ledger import MemoryLedger, RecordedEvents
 from tests.support.fakes.onec import Crash, CrashTimer, FakeOneC, RequestOutcome
 
-#: Two numbers of one partner, as long as 1C has him.
+#: Two numbers of one partner, as long as 1C has the partner.
 CLIENTS = ("79035550123", "79035550124")
 STAFF = {
     extension: b.manager(name, extension)
     for extension, name in (("205", "Анна"), ("206", "Борис"), ("207", "Вера"))
 }
-#: Whose telephone rings when 1C names nobody; he never leaves.
+#: Whose telephone rings when 1C names no manager; who has it never leaves.
 DEFAULT = "207"
 
 
@@ -131,8 +131,10 @@ class Missing(RuleBasedStateMachine):
             self.question_comes(number)
         ref = self.happens(number, began, 30, missed=True)
         inbound = {"src_num": number, "src_type": "1", "dst_num": "74852550102", "dst_type": "1"}
-        self.tells(ref, began, "1", 1, inbound | {"dst_type": "2", "short_dst_num": "205"})
-        self.tells(ref, began, "2", 30, inbound | {"status": "NOANSWER", "last_called": "205"})
+        self.sends_event(ref, began, "1", 1, inbound | {"dst_type": "2", "short_dst_num": "205"})
+        self.sends_event(
+            ref, began, "2", 30, inbound | {"status": "NOANSWER", "last_called": "205"}
+        )
 
     @precondition(lambda self: len(self.truth) < 6)
     @rule(
@@ -145,8 +147,10 @@ class Missing(RuleBasedStateMachine):
         began = self.passes(200) - timedelta(seconds=earlier)
         ref = self.happens(number, began, 20, talked=talked)
         outbound = {"src_num": "012345205", "src_type": "2", "dst_num": number, "dst_type": "1"}
-        self.tells(ref, began, "3", 2, outbound)
-        self.tells(ref, began, "2", 20, outbound | {"status": "ANSWER" if talked else "NOANSWER"})
+        self.sends_event(ref, began, "3", 2, outbound)
+        self.sends_event(
+            ref, began, "2", 20, outbound | {"status": "ANSWER" if talked else "NOANSWER"}
+        )
 
     def happens(
         self,
@@ -161,14 +165,16 @@ class Missing(RuleBasedStateMachine):
         self.truth[ref] = Truth(number, began, began + timedelta(seconds=lasts), missed, talked)
         return ref
 
-    def tells(self, ref: str, began: datetime, code: str, after: int, said: dict[str, str]) -> None:
+    def sends_event(
+        self, ref: str, began: datetime, code: str, after: int, more: dict[str, str]
+    ) -> None:
         fields = {
             "event": code,
             "call_id": ref,
             "timestamp": str(int(began.timestamp()) + after),
             "call_start_timestamp": str(int(began.timestamp())),
             "user_id": "012345",
-            **said,
+            **more,
         }
         self.loop.run(self.tracker.receive(RawEvent("sipuni", self.now, tuple(fields.items()))))
 
@@ -219,9 +225,9 @@ class Missing(RuleBasedStateMachine):
     def a_save_may_kill(self) -> None:
         self.onec.crash_timer.step()
 
-    # ------------------------------------------------------------ what must hold
+    # ------------------------------------------------------------ what must be true
     @invariant()
-    def one_number_is_one_debt(self) -> None:
+    def one_number_is_one_missed_call(self) -> None:
         numbers = [
             number for missed_call in self.open_missed_calls() for number in missed_call.numbers
         ]
@@ -235,15 +241,17 @@ class Missing(RuleBasedStateMachine):
             for k in d.call_keys
         }
         for ref, call in self.truth.items():
-            if not call.missed or not self.is_told(ref):
+            if not call.missed or not self.is_known(ref):
                 continue
             since = [t for t in self.truth.values() if t.talked and t.began > call.over]
             if ref in waiting:
                 assert call.number not in [t.number for t in since]
             elif not self.dismissed:
-                assert since  # his other number is his as well, as long as 1C has the partner
+                assert (
+                    since
+                )  # a partner's other number counts as well, as long as 1C has the partner
 
-    def is_told(self, ref: str) -> bool:
+    def is_known(self, ref: str) -> bool:
         calls = [c for c in self.memory.calls_by_key.values() if c.state.call_ref == ref]
         return bool(calls) and calls[0].state.disposition.is_over
 
@@ -270,7 +278,7 @@ class Missing(RuleBasedStateMachine):
 
     def is_reminded(self, missed_call: MissedCall) -> None:
         documents = {self.memory.entries_by_key[key].document for key in missed_call.call_keys}
-        there = [held.user for held in self.onec.reminders if held.document in documents]
+        there = [kept.user for kept in self.onec.reminders if kept.document in documents]
         if not missed_call.is_open:
             assert there == []
             return

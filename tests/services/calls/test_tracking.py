@@ -25,13 +25,13 @@ pytestmark = pytest.mark.anyio
 class FailingLedger(MemoryLedger):
     """*refuses*: so many steps are refused, single writes are not. *unreadable*: so many reads are.
 
-    *slow* holds steps up.
+    *slow* delays steps.
     """
 
     refuses: int = 0
     unreadable: int = 0
     mistaken: bool = False
-    #: Holds the look back at the calls up, when they were read already.
+    #: Delays the look back at the calls, when they were read already.
     looking: asyncio.Event | None = None
     slow: asyncio.Event | None = None
     steps: list[LedgerChange] = field(default_factory=list)
@@ -232,10 +232,10 @@ async def test_a_call_recorded_while_memory_is_reloaded_is_not_lost() -> None:
     its_own = event(ref="its.own", src_num="79035550123", dst_num=question.did, **began)
     await env.tracker.receive(its_own)
 
-    heard = [
-        held.key for held in env.ledger.calls_by_key.values() if held.state.call_ref == "its.own"
+    found = [
+        kept.key for kept in env.ledger.calls_by_key.values() if kept.state.call_ref == "its.own"
     ]
-    assert heard == [call.key]
+    assert found == [call.key]
 
 
 async def test_an_event_that_is_not_stored_is_not_taken() -> None:

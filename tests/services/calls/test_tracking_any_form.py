@@ -51,7 +51,7 @@ class TrackingSetup:
         call = self.tracker.open_call(question, b.decision())
         self.tracker.mark_recorded(await self.ledger.record_call(call, None))
 
-    async def tell(self, *events: dict[str, str]) -> None:
+    async def push(self, *events: dict[str, str]) -> None:
         for fields in events:
             request = RawRequest(tuple(fields.items()))
             for raw in PBX.parse_events(request, b.NOON):
@@ -102,7 +102,7 @@ async def test_events_without_types_are_one_answered_call(caller: str, asked: bo
     elif len(caller) < 6:
         pytest.skip("without a question nothing tells that few digits came from outside")
 
-    await env.tell(*answered(caller))
+    await env.push(*answered(caller))
 
     (call,) = env.calls
     assert (call.direction, call.caller.raw, call.did) == (Direction.INBOUND, caller, DID)
@@ -118,7 +118,7 @@ async def test_few_digits_from_outside_are_one_missed_call_with_a_document(numbe
     env = TrackingSetup()
     typed = {"src_type": "1", "dst_type": "1", "dst_num": DID, "short_src_num": number}
 
-    await env.tell(
+    await env.push(
         event("1", 0, number, **typed),
         event("2", 15, number, **typed, status="NOANSWER", call_start_timestamp=str(START)),
     )
@@ -141,11 +141,11 @@ async def test_the_question_alone_says_that_few_digits_call_from_outside() -> No
 async def test_a_call_that_turns_out_to_come_from_outside_gets_its_document() -> None:
     env = TrackingSetup()
     inside = event("1", 0, "900", dst_num="012345777", short_dst_num="777")
-    await env.tell(inside)
+    await env.push(inside)
     (call,) = env.calls
     assert (call.direction, env.ledger.entries_by_key) == (Direction.INTERNAL, {})
 
-    await env.tell(event("1", 1, "900", src_type="1", dst_type="1", dst_num=DID))
+    await env.push(event("1", 1, "900", src_type="1", dst_type="1", dst_num=DID))
 
     (call,) = env.calls
     assert call.direction is Direction.INBOUND
@@ -156,7 +156,7 @@ async def test_an_event_without_its_caller_joins_the_call_of_its_moment() -> Non
     env = TrackingSetup()
     await env.ask("77273501122")
 
-    await env.tell(*(_without(one, "src_num") for one in answered("")))
+    await env.push(*(_without(one, "src_num") for one in answered("")))
 
     (call,) = env.calls
     assert (call.caller.number, call.state.disposition) == (77273501122, Disposition.ANSWERED)
@@ -164,7 +164,7 @@ async def test_an_event_without_its_caller_joins_the_call_of_its_moment() -> Non
 
 async def test_a_question_names_the_caller_whom_its_events_did_not() -> None:
     env = TrackingSetup()
-    await env.tell(*(_without(one, "src_num") for one in answered("")[:2]))
+    await env.push(*(_without(one, "src_num") for one in answered("")[:2]))
 
     await env.ask("77273501122")
 
@@ -174,8 +174,8 @@ async def test_a_question_names_the_caller_whom_its_events_did_not() -> None:
 
 async def test_an_unknown_end_is_no_missed_call_and_the_statistics_are_asked() -> None:
     env = TrackingSetup()
-    await env.tell(event("1", 0, "77273501122", dst_num=DID))
-    await env.tell(event("2", 60, "77273501122", dst_num=DID, status="REDIRECTED"))
+    await env.push(event("1", 0, "77273501122", dst_num=DID))
+    await env.push(event("2", 60, "77273501122", dst_num=DID, status="REDIRECTED"))
 
     (call,) = env.calls
     assert call.state.disposition is Disposition.UNKNOWN
@@ -192,7 +192,7 @@ async def test_who_was_lost_in_a_transfer_waits_to_be_called_back_and_reads_so()
         event("4", 38, caller, **first, status="ANSWER"),
     ]
 
-    await env.tell(*sent_on, event("2", 58, caller, dst_num=DID, status="NOANSWER"))
+    await env.push(*sent_on, event("2", 58, caller, dst_num=DID, status="NOANSWER"))
 
     (call,) = env.calls
     (missed_call,) = await env.ledger.open_missed_calls()
@@ -201,9 +201,9 @@ async def test_who_was_lost_in_a_transfer_waits_to_be_called_back_and_reads_so()
     assert not build_desired_state(call, "ru", UTC).considered
 
 
-async def test_an_end_in_unknown_words_is_said_to_1c_as_what_it_is() -> None:
+async def test_an_end_with_an_unknown_status_is_written_to_1c_as_what_it_is() -> None:
     env = TrackingSetup()
-    await env.tell(event("2", 60, "77273501122", dst_num=DID, status="REDIRECTED"))
+    await env.push(event("2", 60, "77273501122", dst_num=DID, status="REDIRECTED"))
 
     (call,) = env.calls
     assert format_outcome_lines(call, "ru") == ["Итог: итог неизвестен"]
@@ -214,7 +214,7 @@ async def test_an_end_in_unknown_words_is_said_to_1c_as_what_it_is() -> None:
 
 async def test_what_cannot_be_read_is_stored_with_an_alarm() -> None:
     env = TrackingSetup()
-    await env.tell({"kto": "79001234567", "kogda": "now2"}, *answered("77273501122"))
+    await env.push({"kto": "79001234567", "kogda": "now2"}, *answered("77273501122"))
 
     assert len(env.calls) == 1  # it blocks nobody
     ((_, raw),) = await env.ledger.unread_events(9)
@@ -228,7 +228,7 @@ async def test_what_cannot_be_read_is_stored_with_an_alarm() -> None:
 
 async def test_the_alarm_counts_and_goes_with_the_last_of_them() -> None:
     env = TrackingSetup()
-    await env.tell({"kto": "79001234567"}, {"kto": "79001234568"})
+    await env.push({"kto": "79001234567"}, {"kto": "79001234568"})
     assert env.alarms()[-1].message.startswith("2 kept unread")
 
     assert await env.tracker.dismiss_unread() == 2
@@ -288,12 +288,12 @@ STATUSES = st.sampled_from(["ANSWER", "Answered", "отвечен", "REDIRECTED"
 @st.composite
 def mangled(draw: st.DrawFn, fields: dict[str, str]) -> dict[str, str]:
     """An event with fields absent, misspelt and contradicting one another."""
-    told = {
+    changed = {
         "src_type": draw(TYPES),
         "dst_type": draw(TYPES),
         "user_id": draw(st.sampled_from([None, "012345"])),
     }
-    sent = fields | {name: value for name, value in told.items() if value is not None}
+    sent = fields | {name: value for name, value in changed.items() if value is not None}
     if "status" in sent:
         sent["status"] = draw(STATUSES)
     renamed = {draw(st.sampled_from(SPELLINGS.get(n, (n,)))): v for n, v in sent.items()}
@@ -324,7 +324,7 @@ def test_any_mixture_is_one_call_and_answered_is_never_missed(
         for place, fields in enumerate(events):
             if place == asked:
                 await env.ask(caller)
-            await env.tell(fields)
+            await env.push(fields)
         if asked == len(events):
             await env.ask(caller)
 
@@ -341,7 +341,7 @@ def _check(env: TrackingSetup, calls: Sequence[PhoneCall]) -> None:
     assert call.direction is not Direction.INTERNAL or not call.did
     assert call.state.disposition is not Disposition.MISSED
     assert call.state.disposition is not Disposition.RINGING
-    # Every event was told to the call: nothing was acknowledged into nothing.
+    # Every event was applied to the call: none was acknowledged and lost.
     assert set(env.ledger.event_keys.values()) == {call.key}
     assert len(env.ledger.event_keys) == len(env.ledger.stored_events)
 

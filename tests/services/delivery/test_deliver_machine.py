@@ -119,10 +119,10 @@ class Delivering(RuleBasedStateMachine):
         which=st.integers(0, 2),
         name=st.sampled_from(sorted(PUSHES)),
         after=st.sampled_from([0, 1, 12, 60]),
-        told=st.booleans(),
+        at_once=st.booleans(),
     )
-    def an_event_comes(self, which: int, name: str, after: int, *, told: bool = False) -> None:
-        """It is applied at once (*told*), or stored, as a kill or a bad disk leave it."""
+    def an_event_comes(self, which: int, name: str, after: int, *, at_once: bool = False) -> None:
+        """It is applied at once (*at_once*), or stored, as a kill or a bad disk leave it."""
         began = self.began[which % len(self.began)]
         fields = {
             "call_id": f"{began}.{100000 + which % len(self.began)}",
@@ -136,20 +136,20 @@ class Delivering(RuleBasedStateMachine):
             **PUSHES[name],
         }
         raw = RawEvent("sipuni", self.now, tuple(fields.items()))
-        if told:
+        if at_once:
             self.onec.crash_timer = CrashTimer()
             self.loop.run(self.tracker.receive(raw))
         else:
             self.memory.stored_events.append(raw)
 
     @precondition(lambda self: self.began and len(self.called_back) < 2)
-    @rule(codes=st.permutations(["1", "3", "2"]), heard=st.integers(1, 3))
-    def the_client_is_called_back(self, codes: list[str], heard: int) -> None:
+    @rule(codes=st.permutations(["1", "3", "2"]), arrived=st.integers(1, 3))
+    def the_client_is_called_back(self, codes: list[str], arrived: int) -> None:
         """A colleague calls the client and they talk; some of the events may get lost."""
         self.now += timedelta(seconds=200)
         began = int(self.now.timestamp())
         self.called_back.append(began)
-        for code in codes[:heard]:
+        for code in codes[:arrived]:
             fields = {
                 "event": code,
                 "call_id": f"{began}.200000",
@@ -197,9 +197,9 @@ class Delivering(RuleBasedStateMachine):
         self.dismissed = self.dismissed or bool(self.onec.reminders)
         self.onec.dismiss_reminders(ANNA.ref)
 
-    # ------------------------------------------------------------ what must hold
+    # ------------------------------------------------------------ what must be true
     @invariant()
-    def nothing_owed_is_lost(self) -> None:
+    def no_entry_is_lost(self) -> None:
         asked = [call.key for call in self.calls.values() if call.has_question]
         assert set(asked) <= self.ledger.keys() <= self.calls.keys()
         for entry in self.ledger.values():
@@ -235,7 +235,7 @@ class Delivering(RuleBasedStateMachine):
         self.onec.set_outcomes([])
         self.onec.crash_timer = CrashTimer()
         self.works()
-        # A document is completed once, when its call is over: as the settling does in the end.
+        # A document is completed once, when its call is over: as UnfinishedCalls does it.
         endless = [c for c in self.calls.values() if not c.state.disposition.is_over]
         self.loop.run(self.tracker.give_up(endless))
         for _ in range(30):
@@ -269,7 +269,7 @@ class Delivering(RuleBasedStateMachine):
         documents = {
             self.ledger[key].document for key in missed_call.call_keys if key in self.ledger
         }
-        there = [held for held in self.onec.reminders if held.document in documents]
+        there = [kept for kept in self.onec.reminders if kept.document in documents]
         if not missed_call.is_open:
             assert there == []
         elif (
@@ -357,7 +357,7 @@ def test_the_document_people_were_pointed_at_stays_even_if_it_is_the_younger() -
     assert older.number < younger.number
 
 
-def test_what_a_kill_left_half_known_is_replaced_and_not_taken_for_a_persons_words() -> None:
+def test_what_a_kill_left_half_known_is_replaced_and_not_taken_for_a_persons_text() -> None:
     world = late_onec()
     world.the_bridge_works([], None, 1.0)
     world.an_event_comes(0, "ends answered", 0)

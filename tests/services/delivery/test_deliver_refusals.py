@@ -16,11 +16,11 @@ from bridge.errors import (
     OneCUnavailable,
 )
 from bridge.ports.alarms import Alarm
-from tests.services.delivery.test_deliver import DeliverySetup
+from tests.services.delivery.delivery_fixture import DeliverySetup
 
 pytestmark = pytest.mark.anyio
 
-OWED = 300
+ENTRIES = 300
 DOCUMENT = ["document", "find"]
 SUBJECT = ["subject", "has subject"]
 REMINDER = ["reminder", "has reminder"]
@@ -42,8 +42,8 @@ async def minutes_of(env: DeliverySetup, methods: list[str], minutes: int = 10) 
         env.onec.requests.clear()
         for _ in range(60):
             await env.advance(seconds=1)
-        said = Counter(env.onec.requests)
-        counted.append(sum(said[method] for method in methods))
+        sent = Counter(env.onec.requests)
+        counted.append(sum(sent[method] for method in methods))
     return counted
 
 
@@ -70,8 +70,8 @@ async def minutes_of(env: DeliverySetup, methods: list[str], minutes: int = 10) 
 async def test_what_1c_refuses_to_all_is_tried_by_one_at_a_time(
     env: DeliverySetup, error: OneCError, methods: list[str], first: int, later: int
 ) -> None:
-    env.add_calls(OWED)
-    env.onec.says(error, to=methods)
+    env.add_calls(ENTRIES)
+    env.onec.answers(error, to=methods)
 
     counted = await minutes_of(env, methods)
 
@@ -87,8 +87,8 @@ async def test_what_1c_refuses_to_all_is_tried_by_one_at_a_time(
 async def test_when_it_is_over_all_go_on_within_two_minutes_and_once(
     env: DeliverySetup, error: OneCError, methods: list[str]
 ) -> None:
-    calls = env.add_calls(OWED)
-    env.onec.says(error, to=methods)
+    calls = env.add_calls(ENTRIES)
+    env.onec.answers(error, to=methods)
     await minutes_of(env, methods, 5)
 
     env.onec.is_well()
@@ -101,8 +101,8 @@ async def test_when_it_is_over_all_go_on_within_two_minutes_and_once(
 
 
 async def test_a_stopped_stage_keeps_no_other_waiting(env: DeliverySetup) -> None:
-    env.add_calls(OWED)
-    env.onec.says(NO_RIGHT, to=SUBJECT)
+    env.add_calls(ENTRIES)
+    env.onec.answers(NO_RIGHT, to=SUBJECT)
     await minutes_of(env, SUBJECT, 2)
     fresh = env.add_calls(3)
 
@@ -115,7 +115,7 @@ async def test_one_call_that_1c_refuses_stops_nobody(env: DeliverySetup) -> None
     refused = env.add_calls(2)
     others = env.add_calls(20)
     for call in refused:
-        env.onec.says(BUSINESS, to=["document"], of=call)
+        env.onec.answers(BUSINESS, to=["document"], of=call)
 
     await env.delivery.drain()
 
@@ -129,9 +129,9 @@ async def test_many_calls_with_a_fault_of_their_own_let_the_others_through(
 ) -> None:
     refused = env.add_calls(60)
     others = env.add_calls(20)
-    env.now += timedelta(minutes=2)  # none is fresh, so those with the flaw are tried first
+    env.now += timedelta(minutes=2)  # none is fresh, so the refused ones are tried first
     for call in refused:
-        env.onec.says(BUSINESS, to=["document"], of=call)
+        env.onec.answers(BUSINESS, to=["document"], of=call)
 
     await minutes_of(env, DOCUMENT, 1)
     assert all(env.is_whole(call) for call in others)
@@ -189,10 +189,12 @@ async def test_what_stays_paused_is_tried_on_when_1c_accepts_another_call(
 async def test_refusals_that_differ_in_names_and_numbers_alone_are_the_same(
     env: DeliverySetup,
 ) -> None:
-    calls = env.add_calls(OWED)
+    calls = env.add_calls(ENTRIES)
     for at, call in enumerate(calls):
-        words = f"Не заполнено поле «Поле {at}» в документе {at:09d}"
-        env.onec.says(OneCRejected("1c", words, status=500, code="-1"), to=["document"], of=call)
+        message = f"Не заполнено поле «Поле {at}» в документе {at:09d}"
+        env.onec.answers(
+            OneCRejected("1c", message, status=500, code="-1"), to=["document"], of=call
+        )
 
     counted = await minutes_of(env, DOCUMENT, 3)
 
@@ -201,7 +203,7 @@ async def test_refusals_that_differ_in_names_and_numbers_alone_are_the_same(
 
 async def test_a_restart_resumes_paused_entries(env: DeliverySetup) -> None:
     calls = env.add_calls(20)
-    env.onec.says(NO_RIGHT, to=SUBJECT)
+    env.onec.answers(NO_RIGHT, to=SUBJECT)
     await env.delivery.drain()
     env.onec.is_well()
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize(
-    ("failure", "verdict", "words", "advice"),
+    ("failure", "verdict", "message", "advice"),
     [
         (None, CheckVerdict.OK, "takes our key", ""),
         (
@@ -32,14 +32,14 @@ pytestmark = pytest.mark.anyio
     ],
 )
 async def test_the_pbx_is_asked_whether_it_takes_our_key(
-    failure: PbxError | None, verdict: CheckVerdict, words: str, advice: str
+    failure: PbxError | None, verdict: CheckVerdict, message: str, advice: str
 ) -> None:
     pbx = FakePbx(failure=failure)
 
     finding = await examine_pbx(pbx, NOON)
 
     assert finding.verdict is verdict
-    assert words in finding.message
+    assert message in finding.message
     assert advice in finding.advice
     assert pbx.orders == []
 

@@ -84,7 +84,7 @@ async def test_1c_that_went_away_is_an_alarm_until_it_is_back() -> None:
     assert await plant.looks() == [("onec_down", True)]
 
 
-async def test_1c_that_turns_us_down_is_not_said_to_be_away() -> None:
+async def test_1c_that_turns_us_down_is_not_reported_as_away() -> None:
     plant = WatchedService()
     plant.fan_out.publish(OneCAvailability(False, "401"))
     plant.fan_out.publish(Alarm("onec_refuses", "wrong password", "document"))

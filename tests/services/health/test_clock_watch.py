@@ -79,7 +79,7 @@ async def test_a_step_is_noticed_by_the_first_reading() -> None:
 
     assert post.watch.now() == b.NOON + timedelta(days=365)
     assert post.watch.steps == 1
-    assert post.alarms() == []  # told at the next look, not on anybody's path
+    assert post.alarms() == []  # reported at the next look, not on anybody's path
 
     await post.watch.check()
     assert post.steps == [timedelta(days=365)]

@@ -54,11 +54,11 @@ class Setup:
             raise self.refusal
         self.restored.append(lost)
 
-    def said(self) -> list[tuple[str, str, bool]]:
+    def alarms(self) -> list[tuple[str, str, bool]]:
         return [(alarm.name, alarm.subject, alarm.clear) for alarm in self.events.of(Alarm)]
 
 
-async def test_trouble_is_said_once_and_taken_back_once() -> None:
+async def test_trouble_is_reported_once_and_cleared_once() -> None:
     env = Setup()
     env.audit.trouble = StoreError("/srv/data/audit.db", "disk full")
     for _ in range(3):
@@ -67,7 +67,7 @@ async def test_trouble_is_said_once_and_taken_back_once() -> None:
     for _ in range(3):
         await env.watch.check()
 
-    assert env.said() == [("store_down", "audit.db", False), ("store_down", "audit.db", True)]
+    assert env.alarms() == [("store_down", "audit.db", False), ("store_down", "audit.db", True)]
     assert "/srv" not in env.events.of(Alarm)[0].message
 
 
@@ -96,7 +96,7 @@ async def test_the_alarm_about_damage_stays_as_long_as_the_damaged_file_is_kept(
     env.kept = {}
     await env.watch.check()
 
-    assert env.said() == [
+    assert env.alarms() == [
         ("store_damaged", "ledger.db", False),
         ("store_damaged", "ledger.db", True),
     ]
@@ -108,6 +108,6 @@ async def test_a_damaged_file_from_before_the_start_raises_the_alarm_too() -> No
 
     await env.watch.check()
 
-    words = {alarm.subject: alarm.message for alarm in env.events.of(Alarm)}
-    assert "was damaged" in words["audit.db"]
-    assert "was missing" in words["ledger.db"]
+    messages = {alarm.subject: alarm.message for alarm in env.events.of(Alarm)}
+    assert "was damaged" in messages["audit.db"]
+    assert "was missing" in messages["ledger.db"]

@@ -8,7 +8,7 @@ from tests.support.fakes.ledger import RecordedEvents
 
 
 def test_alarms_are_up_until_taken_back() -> None:
-    situation = SystemState(lambda: NOON)
+    system_state = SystemState(lambda: NOON)
     for event in (
         Alarm("store_slow", "slow"),
         Alarm("onec_refuses", "wrong password"),
@@ -16,19 +16,19 @@ def test_alarms_are_up_until_taken_back() -> None:
         Alarm("onec_refuses", "fine", clear=True),
         Alarm("index_broken", "never was", clear=True),
     ):
-        situation.publish(event)
+        system_state.publish(event)
 
-    assert [alarm.message for alarm in situation.alarms()] == ["slower"]
+    assert [alarm.message for alarm in system_state.alarms()] == ["slower"]
 
 
 def test_the_last_availability_counts() -> None:
-    situation = SystemState(lambda: NOON)
-    assert situation.availability() is None
+    system_state = SystemState(lambda: NOON)
+    assert system_state.availability() is None
 
-    situation.publish(OneCAvailability(False, "connection refused"))
-    situation.publish(OneCAvailability(True, "back"))
+    system_state.publish(OneCAvailability(False, "connection refused"))
+    system_state.publish(OneCAvailability(True, "back"))
 
-    assert situation.availability() == OneCAvailability(True, "back")
+    assert system_state.availability() == OneCAvailability(True, "back")
 
 
 def test_every_listener_gets_every_event_in_order() -> None:

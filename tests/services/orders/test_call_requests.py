@@ -38,7 +38,7 @@ class OrderSetup:
     failure: OneCError | None = None
     asked: list[tuple[datetime, str]] = field(default_factory=list)
     phones: dict[Ref, Sequence[OwnedPhone]] = field(default_factory=dict)
-    book: MemoryOrderStore = field(default_factory=MemoryOrderStore)
+    store: MemoryOrderStore = field(default_factory=MemoryOrderStore)
     pbx: FakePbx = field(default_factory=FakePbx)
     now: datetime = b.NOON + timedelta(seconds=4)
 
@@ -49,7 +49,7 @@ class OrderSetup:
         originating = CallOriginator(
             pbx=self.pbx,
             provider="sipuni",
-            order_store=self.book,
+            order_store=self.store,
             decide=lambda _: b.decision(),
             phones=b.RULES,
             lang="ru",
@@ -71,7 +71,7 @@ class OrderSetup:
         self.asked.append((since, mark))
         if self.failure is not None:
             raise self.failure
-        return [request for request in self.documents if request.at >= since]
+        return [asked for asked in self.documents if asked.at >= since]
 
     def phones_of(self, owner: Ref) -> Sequence[OwnedPhone] | None:
         return self.phones.get(owner)
@@ -85,7 +85,7 @@ async def test_a_document_rings_the_telephone_of_its_user_once() -> None:
     assert await env.poller.poll() == 0
 
     assert env.pbx.originated() == [("205", "79035550123")]
-    (call,) = env.book.calls.values()
+    (call,) = env.store.calls.values()
     assert call.order is not None
     assert (call.order.document, call.order.ordered_by) == (REQUEST.document, ANNA.name)
     assert env.asked[0] == (b.NOON + timedelta(seconds=4) - timedelta(minutes=15), "позвонить")
@@ -129,7 +129,7 @@ async def test_a_clock_of_1c_that_is_a_little_ahead_keeps_no_document_waiting() 
 
 
 @pytest.mark.parametrize(
-    ("wish", "words"),
+    ("asked", "reason"),
     [
         (replace(REQUEST, how_to_reach=""), "номер телефона не указан"),
         (replace(REQUEST, user=None), "не указан пользователь"),
@@ -137,15 +137,15 @@ async def test_a_clock_of_1c_that_is_a_little_ahead_keeps_no_document_waiting() 
     ],
 )
 async def test_what_cannot_be_ordered_is_recorded_as_refused_with_its_reason(
-    wish: CallRequest, words: str
+    asked: CallRequest, reason: str
 ) -> None:
-    env = OrderSetup([wish])
+    env = OrderSetup([asked])
 
     await env.poller.poll()
 
     assert env.pbx.orders == []
-    assert env.book.states() == [OrderState.REFUSED]
-    assert words in env.book.messages()[0]
+    assert env.store.states() == [OrderState.REFUSED]
+    assert reason in env.store.messages()[0]
 
 
 async def test_a_user_without_a_telephone_is_named() -> None:
@@ -155,7 +155,7 @@ async def test_a_user_without_a_telephone_is_named() -> None:
         originator=CallOriginator(
             pbx=env.pbx,
             provider="sipuni",
-            order_store=env.book,
+            order_store=env.store,
             decide=lambda _: b.decision(),
             phones=b.RULES,
             lang="ru",
@@ -171,16 +171,16 @@ async def test_a_user_without_a_telephone_is_named() -> None:
 
     await poller.poll()
 
-    assert env.book.messages() == ["у пользователя Борис нет внутреннего номера"]
+    assert env.store.messages() == ["у пользователя Борис нет внутреннего номера"]
 
 
 async def test_a_disk_that_refuses_loses_no_order() -> None:
     env = OrderSetup([REQUEST])
-    env.book.broken = True
+    env.store.broken = True
     with pytest.raises(StoreError):
         await env.poller.poll()
 
-    env.book.broken = False
+    env.store.broken = False
     assert await env.poller.poll() == 1
 
 

@@ -48,8 +48,8 @@ class Reply(Enum):
     ACCEPTS = auto()
     ACCEPTS_WITHOUT_AN_ID = auto()
     REFUSES = auto()
-    RINGS_AND_IS_NOT_HEARD = auto()
-    IS_NOT_HEARD = auto()
+    RINGS_AND_REPLY_IS_LOST = auto()
+    REQUEST_IS_LOST = auto()
     KILLED_BEFORE = auto()
     KILLED_BEHIND = auto()
 
@@ -62,7 +62,6 @@ class Rung:
     ref: str
     call_ref: str
     began: datetime
-    told: list[str] = field(default_factory=list)
     ended: datetime | None = None
 
 
@@ -84,7 +83,7 @@ class ModelPbx:
             raise Crash
         if reply is Reply.REFUSES:
             return OrderReply(OrderState.REFUSED, reason="no money")
-        if reply is Reply.IS_NOT_HEARD:
+        if reply is Reply.REQUEST_IS_LOST:
             return OrderReply(OrderState.UNKNOWN, reason="no answer")
         rings = [r for r in self.rung if r.ended is None and _pair(r.order) == _pair(order)]
         assert not rings, "the client is rung twice"
@@ -94,7 +93,7 @@ class ModelPbx:
         self.rung.append(Rung(order, f"order{number}", call_ref, began))
         if reply is Reply.KILLED_BEHIND:
             raise Crash
-        if reply is Reply.RINGS_AND_IS_NOT_HEARD:
+        if reply is Reply.RINGS_AND_REPLY_IS_LOST:
             return OrderReply(OrderState.UNKNOWN, reason="no answer")
         return OrderReply(OrderState.ACCEPTED, f"order{number}" if reply is Reply.ACCEPTS else "")
 
@@ -139,11 +138,11 @@ class Ordering(RuleBasedStateMachine):
         clock = lambda: self.now  # noqa: E731 - a clock that the rules move
         self.fuse.steps = None
         broken, self.memory.broken = self.memory.broken, False
-        self.book, self.following = build_call_services(self.memory, clock, RecordedEvents())
+        self.call_store, self.following = build_call_services(self.memory, clock, RecordedEvents())
         self.originating = CallOriginator(
             pbx=self.pbx,
             provider="sipuni",
-            order_store=self.book,
+            order_store=self.call_store,
             decide=lambda _: b.decision(),
             phones=b.RULES,
             lang="en",
@@ -160,7 +159,7 @@ class Ordering(RuleBasedStateMachine):
             clock=clock,
             monotonic=seconds_of(clock),
         )
-        self.settling = UnfinishedCalls(
+        self.unfinished = UnfinishedCalls(
             tracker=self.following,
             pbx=self.pbx,
             events=RecordedEvents(),
@@ -168,7 +167,7 @@ class Ordering(RuleBasedStateMachine):
             silent_for=timedelta(minutes=10),
         )
         self.restarted = self.now
-        self.loop.run(self.book.load())
+        self.loop.run(self.call_store.load())
         self.loop.run(self.originating.recover_after_crash())
         self.memory.broken = broken
 
@@ -238,9 +237,9 @@ class Ordering(RuleBasedStateMachine):
         if code == "2":
             rung.ended = self.now
         if not lost:
-            self.tells(rung, code)
+            self.sends_event(rung, code)
 
-    def tells(self, rung: Rung, code: str) -> None:
+    def sends_event(self, rung: Rung, code: str) -> None:
         fields = {
             "event": code,
             "call_id": rung.call_ref,
@@ -265,7 +264,7 @@ class Ordering(RuleBasedStateMachine):
     @rule(statistics=st.booleans())
     def the_bridge_asks_the_statistics(self, *, statistics: bool) -> None:
         self.pbx.statistics = statistics
-        self.survives(self.settling.resolve())
+        self.survives(self.unfinished.resolve())
 
     @rule()
     def the_disk_is_well_again(self) -> None:
@@ -281,7 +280,7 @@ class Ordering(RuleBasedStateMachine):
         self.loop.run(self.memory.delete_older_than(self.now - timedelta(days=1)))
         self.starts()
 
-    # ------------------------------------------------------------ what must hold
+    # ------------------------------------------------------------ what must be true
     @invariant()
     def a_document_rings_once(self) -> None:
         documents = [rung.order.document for rung in self.pbx.rung if rung.order.document]
@@ -295,7 +294,7 @@ class Ordering(RuleBasedStateMachine):
                 assert abs(rung.began - dated[rung.order.document]) <= timedelta(minutes=15)
 
     @invariant()
-    def nothing_is_told_that_was_not(self) -> None:
+    def no_outcome_is_invented(self) -> None:
         rang = {rung.order.key for rung in self.pbx.rung}
         for call in self.memory.calls_by_key.values():
             if call.order is not None and call.order.state is OrderState.REFUSED:
@@ -312,7 +311,7 @@ class Ordering(RuleBasedStateMachine):
             self.loop.run(self.originating.save_unsaved_outcomes())
             for _ in range(3):
                 self.time_passes(1900)
-                self.loop.run(self.settling.resolve())
+                self.loop.run(self.unfinished.resolve())
             for call in self.memory.calls_by_key.values():
                 assert call.order is None or call.order.state is not OrderState.SENDING
                 # What a bridge that stood still for so long did not see end, it does not look for.

@@ -36,7 +36,7 @@ class SlowPbx(FakePbx):
 
 @dataclass
 class OrderSetup:
-    book: MemoryOrderStore = field(default_factory=MemoryOrderStore)
+    store: MemoryOrderStore = field(default_factory=MemoryOrderStore)
     pbx: FakePbx = field(default_factory=FakePbx)
     now: datetime = b.NOON
 
@@ -47,7 +47,7 @@ class OrderSetup:
         return CallOriginator(
             pbx=self.pbx,
             provider="sipuni",
-            order_store=self.book,
+            order_store=self.store,
             decide=lambda _: b.decision(),
             phones=b.RULES,
             lang="en",
@@ -59,11 +59,11 @@ class OrderSetup:
         assert call.order is not None
         return call.order.state
 
-    def hears(self, kind: EventKind, outcome: Outcome | None = None) -> None:
+    def gets_event(self, kind: EventKind, outcome: Outcome | None = None) -> None:
         """Apply an event to every ordered call, now."""
-        for key, call in self.book.calls.items():
+        for key, call in self.store.calls.items():
             event = CallEvent("sipuni", kind, self.now, f"ref {key}", outcome=outcome)
-            self.book.calls[key] = apply_event(call, event)
+            self.store.calls[key] = apply_event(call, event)
 
 
 async def test_a_second_click_while_the_pbx_is_slow_reaches_it_once() -> None:
@@ -85,12 +85,12 @@ async def test_a_second_click_while_the_pbx_is_slow_reaches_it_once() -> None:
 async def test_an_accepted_order_blocks_its_repeat_until_the_call_is_over(minutes: int) -> None:
     env = OrderSetup()
     await env.order()
-    env.hears(EventKind.STARTED)
+    env.gets_event(EventKind.STARTED)
     env.now += timedelta(minutes=minutes)
     with pytest.raises(OrderRepeated):
         await env.order()
 
-    env.hears(EventKind.ENDED, Outcome.BUSY)
+    env.gets_event(EventKind.ENDED, Outcome.BUSY)
     assert await env.order() is OrderState.ACCEPTED
 
 
@@ -105,7 +105,7 @@ async def test_an_unknown_outcome_blocks_the_repeat_until_it_is_known(end: Event
     with pytest.raises(OrderRepeated):
         await env.started().order("205", CLIENT, by="api")
 
-    env.hears(end, Outcome.NO_ANSWER)
+    env.gets_event(end, Outcome.NO_ANSWER)
     await env.order()
     assert len(env.pbx.orders) == 2
 
@@ -129,28 +129,28 @@ async def test_a_document_that_repeats_an_order_gets_that_as_its_reason() -> Non
 
 async def test_what_the_pbx_accepted_is_returned_though_the_disk_fails_and_saved_later() -> None:
     env = OrderSetup()
-    env.pbx.before_reply = lambda: setattr(env.book, "broken", True)
+    env.pbx.before_reply = lambda: setattr(env.store, "broken", True)
 
     assert await env.order() is OrderState.ACCEPTED  # the telephone rings: that is the truth
-    assert env.book.states() == [OrderState.SENDING]
+    assert env.store.states() == [OrderState.SENDING]
     with pytest.raises(StoreError):
         await env.originator.save_unsaved_outcomes()
 
-    env.book.broken = False
+    env.store.broken = False
     assert await env.originator.save_unsaved_outcomes() == 1
-    assert env.book.states() == [OrderState.ACCEPTED]
+    assert env.store.states() == [OrderState.ACCEPTED]
     assert await env.originator.save_unsaved_outcomes() == 0
 
 
 async def test_a_repeat_of_what_could_not_be_written_is_barred() -> None:
     env = OrderSetup()
-    env.pbx.before_reply = lambda: setattr(env.book, "broken", True)
+    env.pbx.before_reply = lambda: setattr(env.store, "broken", True)
     await env.order()
     env.now += timedelta(minutes=2)
 
     with pytest.raises((OrderRepeated, StoreError)):
         await env.order()
-    env.book.broken = False
+    env.store.broken = False
     with pytest.raises(OrderRepeated):
         await env.order()
     assert len(env.pbx.orders) == 1
@@ -167,22 +167,22 @@ async def test_whoever_is_cut_off_leaves_an_order_whose_outcome_is_unknown() -> 
 
     await env.originator.save_unsaved_outcomes()
 
-    assert env.book.states() == [OrderState.UNKNOWN]
+    assert env.store.states() == [OrderState.UNKNOWN]
     with pytest.raises(OrderRepeated):
         await env.order()
 
 
 async def test_an_order_of_which_nobody_knows_whether_it_is_on_disk_was_not_sent() -> None:
     env = OrderSetup()
-    env.book.fails_after_write = True  # the row is there, and the write says it failed
+    env.store.fails_after_write = True  # the row is there, and the write says it failed
     with pytest.raises(StoreError):
         await env.order()
-    assert env.book.states() == [OrderState.SENDING]
+    assert env.store.states() == [OrderState.SENDING]
 
-    env.book.fails_after_write = False
+    env.store.fails_after_write = False
     env.now += timedelta(seconds=1)
     assert await env.order() is OrderState.ACCEPTED
-    assert env.book.states() == [OrderState.REFUSED, OrderState.ACCEPTED]
+    assert env.store.states() == [OrderState.REFUSED, OrderState.ACCEPTED]
     assert len(env.pbx.orders) == 1
 
 
@@ -201,7 +201,7 @@ async def test_an_emergency_number_is_refused_as_what_it_is(typed: str) -> None:
     assert env.pbx.orders == []
 
 
-@pytest.mark.parametrize(("typed", "words"), [("206", "is an extension"), ("811", "extension")])
-async def test_an_extension_is_no_emergency_number(typed: str, words: str) -> None:
-    with pytest.raises(OrderRefused, match=words):
+@pytest.mark.parametrize(("typed", "text"), [("206", "is an extension"), ("811", "extension")])
+async def test_an_extension_is_no_emergency_number(typed: str, text: str) -> None:
+    with pytest.raises(OrderRefused, match=text):
         await OrderSetup().order(typed)

@@ -23,7 +23,7 @@ DOCUMENT = b.ref("document")
 class OrderSetup:
     """The service with an order store and a PBX that a test can read."""
 
-    book: MemoryOrderStore = field(default_factory=MemoryOrderStore)
+    store: MemoryOrderStore = field(default_factory=MemoryOrderStore)
     pbx: FakePbx = field(default_factory=FakePbx)
     now: datetime = b.NOON
     asked: list[RouteQuestion] = field(default_factory=list)
@@ -35,7 +35,7 @@ class OrderSetup:
         return CallOriginator(
             pbx=self.pbx,
             provider="sipuni",
-            order_store=self.book,
+            order_store=self.store,
             decide=self.decide,
             phones=b.RULES,
             lang="en",
@@ -63,13 +63,13 @@ async def test_an_accepted_order_is_a_call_that_knows_whom_it_goes_to() -> None:
         "00ff",
         "env",
     )
-    assert env.book.calls == {call.key: call}
+    assert env.store.calls == {call.key: call}
 
 
 async def test_the_order_is_on_disk_before_it_leaves() -> None:
     env = OrderSetup()
     seen: list[list[OrderState]] = []
-    env.pbx.before_reply = lambda: seen.append(env.book.states())
+    env.pbx.before_reply = lambda: seen.append(env.store.states())
 
     await env.originator.order("205", "+79035550123", by="env")
 
@@ -78,7 +78,7 @@ async def test_the_order_is_on_disk_before_it_leaves() -> None:
 
 async def test_what_is_not_on_disk_does_not_leave() -> None:
     env = OrderSetup()
-    env.book.broken = True
+    env.store.broken = True
 
     with pytest.raises(StoreError):
         await env.originator.order("205", "+79035550123", by="env")
@@ -95,11 +95,11 @@ async def test_the_outcome_is_saved_with_its_reason(state: OrderState) -> None:
 
     assert call.order is not None
     assert (call.order.state, call.order.reason) == (state, "no money")
-    assert (env.book.states(), env.book.messages()) == ([state], ["no money"])
+    assert (env.store.states(), env.store.messages()) == ([state], ["no money"])
 
 
 @pytest.mark.parametrize(
-    ("extension", "number", "words"),
+    ("extension", "number", "text"),
     [
         ("", "+79035550123", "is not an extension"),
         ("205", "205", "the very telephone"),
@@ -109,14 +109,14 @@ async def test_the_outcome_is_saved_with_its_reason(state: OrderState) -> None:
     ],
 )
 async def test_an_order_that_makes_no_sense_is_refused_and_leaves_nothing(
-    extension: str, number: str, words: str
+    extension: str, number: str, text: str
 ) -> None:
     env = OrderSetup()
 
-    with pytest.raises(OrderRefused, match=words):
+    with pytest.raises(OrderRefused, match=text):
         await env.originator.order(extension, number, by="env")
 
-    assert (env.pbx.orders, env.book.calls) == ([], {})
+    assert (env.pbx.orders, env.store.calls) == ([], {})
 
 
 async def test_a_double_click_rings_once() -> None:
@@ -174,13 +174,13 @@ async def test_what_a_crash_left_on_its_way_is_in_doubt_and_never_sent_again() -
 
     assert await env.started().recover_after_crash() == 1
 
-    assert env.book.states() == [OrderState.UNKNOWN]
-    assert "may have been placed" in env.book.messages()[0]
+    assert env.store.states() == [OrderState.UNKNOWN]
+    assert "may have been placed" in env.store.messages()[0]
     assert len(env.pbx.orders) == 1
     assert await env.started().recover_after_crash() == 0
 
 
-# ---------------------------------------------------------------- a document's wish
+# ---------------------------------------------------------------- a document's request
 
 
 async def test_a_document_is_an_order_once_for_ever() -> None:
@@ -212,7 +212,7 @@ async def test_two_looks_at_one_document_ring_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "words", "told"),
+    ("number", "text", "message"),
     [
         ("", "", "no telephone number is given"),
         ("в офис", "", "“в офис” is not a telephone number"),
@@ -220,15 +220,15 @@ async def test_two_looks_at_one_document_ring_once() -> None:
     ],
 )
 async def test_a_senseless_order_of_a_document_is_recorded_with_its_reason(
-    number: str, words: str, told: str
+    number: str, text: str, message: str
 ) -> None:
     env = OrderSetup()
 
     call = await env.originator.order_from_document(
-        DOCUMENT, "205", number, by="Анна", refusal=words
+        DOCUMENT, "205", number, by="Анна", refusal=text
     )
 
     assert call is not None
-    assert (env.book.states(), env.book.messages()) == ([OrderState.REFUSED], [told])
+    assert (env.store.states(), env.store.messages()) == ([OrderState.REFUSED], [message])
     assert env.pbx.orders == []
     assert await env.originator.order_from_document(DOCUMENT, "205", number, by="Анна") is None

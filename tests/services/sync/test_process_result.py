@@ -1,4 +1,4 @@
-"""What a background sync says at its end is logged and published once, whatever it says."""
+"""What a background sync prints at its end is logged and published once, whatever it is."""
 
 import json
 from datetime import timedelta

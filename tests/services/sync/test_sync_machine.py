@@ -1,5 +1,5 @@
 """People change 1C, requests fail, listings shrink, in any order: callers are answered from what
-1C holds after a run that succeeded, and from what it held before after one that did not."""
+1C has after a run that succeeded, and from what it had before after one that did not."""
 
 import asyncio
 import tempfile
@@ -54,7 +54,7 @@ class Company(RuleBasedStateMachine):
     def a_company_is_founded(self, seed: int, storage: Literal["unsupported", "supported"]) -> None:
         self.lab = make_lab(12, seed=seed)
         self.lab.switches.ibsession = storage
-        self.house = SyncEnvironment(self.lab, Path(self.folder.name))
+        self.environment = SyncEnvironment(self.lab, Path(self.folder.name))
         self.last_good: Index = {}
 
     def teardown(self) -> None:
@@ -92,7 +92,7 @@ class Company(RuleBasedStateMachine):
     @rule(set_name=st.sampled_from(_OWNERS), pick=_some, number=_numbers)
     def somebody_gets_another_number(self, set_name: str, pick: int, number: int) -> None:
         if ref := self.one_of(set_name, pick):
-            # One phone each: the referee tells phones of one owner apart by their text.
+            # One phone each: the referee distinguishes phones of one owner by their text.
             phones = [t for t in self.lab.infobase.intended_phones if t.ref == ref]
             if len(phones) <= 1:
                 self.lab.change_phone(set_name, ref, _typed(number), e164=f"+{number}")
@@ -130,19 +130,19 @@ class Company(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ runs
     def run(self, **how: Any) -> SyncReport | None:
-        """Run, and hold the outcome against the referee's word."""
+        """Run, and compare the outcome with the referee's."""
         try:
-            report = self.loop.run(self.house.sync(**how))
+            report = self.loop.run(self.environment.sync(**how))
         except (OneCError, SyncRefused):
-            assert self.house.index() == self.last_good
+            assert self.environment.index() == self.last_good
             return None
-        self.last_good = self.house.index()
+        self.last_good = self.environment.index()
         return report
 
     @rule(full=st.booleans())
     def a_run_succeeds_or_is_refused(self, *, full: bool) -> None:
         if self.run(full=full) is None:
-            # Only the guard may refuse in fine weather, and a person knows better.
+            # Only the guard may refuse without a fault, and a person knows better.
             assert self.run(full=full, confirm=lambda _: True) is not None
         assert self.last_good == expected_index(self.lab)
         again = self.run(confirm=lambda _: True, full=False)
@@ -171,8 +171,8 @@ class Company(RuleBasedStateMachine):
         if had_rows:
             assert report is None
         elif report is not None:
-            self.loop.run(self.house.sync(accept_shrink=True))
-            self.last_good = self.house.index()
+            self.loop.run(self.environment.sync(accept_shrink=True))
+            self.last_good = self.environment.index()
 
     @rule(nth=st.integers(1, _REQUESTS), pick=_some, who=_some, number=_numbers)
     def people_work_during_a_run(self, nth: int, pick: int, who: int, number: int) -> None:
@@ -188,8 +188,8 @@ class Company(RuleBasedStateMachine):
 
     @invariant()
     def callers_are_answered_from_the_last_good_run(self) -> None:
-        if hasattr(self, "house"):
-            assert self.house.index() == self.last_good
+        if hasattr(self, "environment"):
+            assert self.environment.index() == self.last_good
 
 
 def _typed(number: int) -> str:

@@ -87,7 +87,7 @@ class MemoryTransaction:
     cleared: bool = False
 
     def put(self, kind: EntityKind, objects: Iterable[DirectoryObject]) -> None:
-        self.objects[kind].update({noun.ref: noun for noun in objects})
+        self.objects[kind].update({one.ref: one for one in objects})
 
     def remove(self, kind: EntityKind, refs: Iterable[Ref]) -> None:
         for ref in refs:
@@ -107,15 +107,15 @@ class MemoryTransaction:
             {
                 phone.number
                 for rows in self.objects.values()
-                for noun in rows.values()
-                if not isinstance(noun, Manager)
-                for typed in noun.phone_fields
+                for one in rows.values()
+                if not isinstance(one, Manager)
+                for typed in one.phone_fields
                 for phone in typed.phones
             }
         )
 
     def routing_facts(self) -> FactCounts:
-        return count_facts(noun for rows in self.objects.values() for noun in rows.values())
+        return count_facts(one for rows in self.objects.values() for one in rows.values())
 
     def count_rows(self, kind: EntityKind) -> int:
         return len(self.objects[kind])
@@ -123,9 +123,9 @@ class MemoryTransaction:
     def unread_phones(self, kind: EntityKind) -> tuple[int, tuple[str, ...]]:
         texts = [
             typed.text
-            for noun in self.objects[kind].values()
-            if not isinstance(noun, Manager)
-            for typed in noun.phone_fields
+            for one in self.objects[kind].values()
+            if not isinstance(one, Manager)
+            for typed in one.phone_fields
             if not typed.phones
         ]
         return len(texts), tuple(texts[:10])
@@ -145,7 +145,7 @@ class MemoryDirectoryStore:
 
     def versions(self, kind: EntityKind) -> dict[Ref, Version]:
         self.compared.append(kind)
-        return {ref: noun.version for ref, noun in self.objects[kind].items()}
+        return {ref: one.version for ref, one in self.objects[kind].items()}
 
     def report(self) -> SyncReport | None:
         return self.saved_report

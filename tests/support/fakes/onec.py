@@ -92,10 +92,10 @@ class FakeOneC:
 
     def dismiss_reminders(self, user: Ref) -> None:
         """Have a manager press "Прекратить" on all own reminders."""
-        self.reminders = [held for held in self.reminders if held.user != user]
+        self.reminders = [kept for kept in self.reminders if kept.user != user]
 
-    def set_outcomes(self, moods: Iterable[RequestOutcome]) -> None:
-        self.outcomes = deque(moods)
+    def set_outcomes(self, outcomes: Iterable[RequestOutcome]) -> None:
+        self.outcomes = deque(outcomes)
 
     # ---- OneCJournal
     async def find_phone_calls(self, draft: PhoneCallDraft) -> Sequence[FoundDocument]:
@@ -214,37 +214,37 @@ class FakeOneC:
         return found
 
     def _reminder(self, draft: ReminderDraft) -> ReminderDraft | None:
-        return next((held for held in self.reminders if _key(held) == _key(draft)), None)
+        return next((kept for kept in self.reminders if _key(kept) == _key(draft)), None)
 
     async def aclose(self) -> None:
         pass
 
     # ---- how a request fares
-    def _mood(self) -> RequestOutcome:
+    def _next_outcome(self) -> RequestOutcome:
         self.before_request()
         self.commit_late_writes()
         self.crash_timer.step()
         return self.outcomes.popleft() if self.outcomes else RequestOutcome.ANSWERED
 
     def _read(self) -> None:
-        if self._mood() is not RequestOutcome.ANSWERED:
+        if self._next_outcome() is not RequestOutcome.ANSWERED:
             raise OneCUnavailable("model", "no answer")
 
     def _write(self, write: Callable[[], bool]) -> None:
-        mood = self._mood()
-        if mood is RequestOutcome.UNREACHABLE:
+        outcome = self._next_outcome()
+        if outcome is RequestOutcome.UNREACHABLE:
             raise OneCUnavailable("model", "connection refused")
-        if mood is RequestOutcome.REFUSED:
+        if outcome is RequestOutcome.REFUSED:
             raise OneCRejected("model", "Период закрыт", status=500, code="-1")
-        if mood is RequestOutcome.NEVER_COMMITTED:
+        if outcome is RequestOutcome.NEVER_COMMITTED:
             raise OneCOutcomeUnknown("model", "no reply")
-        if mood is RequestOutcome.COMMITTED_LATE:
+        if outcome is RequestOutcome.COMMITTED_LATE:
             self._late.append((self.clock() + self.commit_delay, write))
             self.crash_timer.step()
             raise OneCOutcomeUnknown("model", "no reply")
         fresh = write()
         self.crash_timer.step()
-        if mood is RequestOutcome.REPLY_LOST:
+        if outcome is RequestOutcome.REPLY_LOST:
             raise OneCOutcomeUnknown("model", "the reply was lost")
         if not fresh:
             raise OneCAlreadyExists("model", "it is there already", status=400, code="15")

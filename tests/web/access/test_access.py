@@ -53,9 +53,9 @@ WRONG = {
 
 
 @pytest.mark.parametrize("headers", WRONG.values(), ids=WRONG.keys())
-async def test_a_wrong_secret_is_told_nothing_but_to_bring_one(headers: dict[str, str]) -> None:
-    house = web_with_known_caller()
-    async with house.client(headers=headers) as stranger:
+async def test_a_wrong_secret_is_answered_only_that_one_is_needed(headers: dict[str, str]) -> None:
+    web = web_with_known_caller()
+    async with web.client(headers=headers) as stranger:
         answers = [
             await stranger.get(path, params={"fromnum": "79035550123"})
             for path in ("/sipuni/route", "/ut/hs/sipuni/get", "/sipuni/events")
@@ -64,13 +64,13 @@ async def test_a_wrong_secret_is_told_nothing_but_to_bring_one(headers: dict[str
     assert [a.status_code for a in answers] == [401] * 3
     assert {a.headers["www-authenticate"] for a in answers} == {'Basic realm="1C-bridge"'}
     assert [a.json() for a in answers] == [{"error": "Unauthorized"}] * 3
-    assert not house.answering.questions
-    assert not house.ledger.kept_events
+    assert not web.answering.questions
+    assert not web.ledger.kept_events
 
 
 async def test_credentials_may_be_cyrillic() -> None:
-    house = web_with_known_caller(hook_access=HookAccess("атс", "пароль: со знаком"))
-    async with house.client(headers=basic("атс", "пароль: со знаком")) as pbx:
+    web = web_with_known_caller(hook_access=HookAccess("атс", "пароль: со знаком"))
+    async with web.client(headers=basic("атс", "пароль: со знаком")) as pbx:
         answer = await pbx.get("/sipuni/route")
 
     assert answer.status_code == 200
@@ -131,13 +131,17 @@ PROXIES = networks("10.0.0.0/8", "fd00::/8")
 
 
 @pytest.mark.parametrize(
-    ("peer", "said", "address"),
+    ("peer", "claimed", "address"),
     [
         ("203.0.113.7", [], "203.0.113.7"),
-        ("203.0.113.7", ["198.51.100.1"], "203.0.113.7"),  # a stranger's word
+        ("203.0.113.7", ["198.51.100.1"], "203.0.113.7"),  # a stranger's claim
         ("10.0.0.1", [], "10.0.0.1"),
         ("10.0.0.1", ["203.0.113.7"], "203.0.113.7"),
-        ("10.0.0.1", ["198.51.100.1, 203.0.113.7"], "203.0.113.7"),  # the left is the client's word
+        (
+            "10.0.0.1",
+            ["198.51.100.1, 203.0.113.7"],
+            "203.0.113.7",
+        ),  # the left is the client's claim
         ("10.0.0.1", ["203.0.113.7, 10.0.0.2"], "203.0.113.7"),
         ("10.0.0.1", ["198.51.100.1", "203.0.113.7"], "203.0.113.7"),  # two header lines
         ("10.0.0.1", ["203.0.113.7:4711"], "203.0.113.7"),
@@ -153,20 +157,20 @@ PROXIES = networks("10.0.0.0/8", "fd00::/8")
     ],
 )
 def test_the_address_is_the_last_one_our_proxies_do_not_own(
-    peer: str | None, said: list[str], address: str | None
+    peer: str | None, claimed: list[str], address: str | None
 ) -> None:
-    found = client_address(scope(peer, *forwarded(*said)), PROXIES)
+    found = client_address(scope(peer, *forwarded(*claimed)), PROXIES)
 
     assert (None if found is None else str(found)) == address
 
 
 @given(st.text(st.characters(max_codepoint=255), max_size=200))
-def test_garbage_in_the_header_never_raises(said: str) -> None:
-    client_address(scope("10.0.0.1", *forwarded(said)), PROXIES)
+def test_garbage_in_the_header_never_raises(claimed: str) -> None:
+    client_address(scope("10.0.0.1", *forwarded(claimed)), PROXIES)
 
 
 @pytest.mark.parametrize(
-    ("peer", "said", "status"),
+    ("peer", "claimed", "status"),
     [
         ("203.0.113.7", [], 200),
         ("198.51.100.1", [], 403),
@@ -177,10 +181,10 @@ def test_garbage_in_the_header_never_raises(said: str) -> None:
     ],
 )
 async def test_only_the_networks_that_were_named_may_call(
-    peer: str, said: list[str], status: int
+    peer: str, claimed: list[str], status: int
 ) -> None:
     access = HookAccess(USER, PASSWORD, TOKEN, networks("203.0.113.0/24"), PROXIES)
-    headers = {"X-Forwarded-For": ",".join(said)} if said else {}
+    headers = {"X-Forwarded-For": ",".join(claimed)} if claimed else {}
     async with web_with_known_caller(hook_access=access).client(peer=peer, headers=headers) as pbx:
         plain = await pbx.get("/sipuni/route", headers=basic(USER, PASSWORD))
         token = await pbx.get(f"/hook/{TOKEN}/sipuni/route")
@@ -220,12 +224,14 @@ async def test_any_user_with_the_password_is_the_administrator() -> None:
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "::ffff:127.0.0.1", "192.168.0.5"])
-@pytest.mark.parametrize("said", [{}, {"Authorization": "Basic Og=="}, {"Authorization": "Bearer"}])
+@pytest.mark.parametrize(
+    "claimed", [{}, {"Authorization": "Basic Og=="}, {"Authorization": "Bearer"}]
+)
 async def test_without_a_password_no_machine_is_a_proof_of_a_person(
-    peer: str, said: dict[str, str]
+    peer: str, claimed: dict[str, str]
 ) -> None:
-    house = WebFixture(admin_access=AdminAccess())
-    async with house.client(peer=peer, headers=said) as somebody:
+    web = WebFixture(admin_access=AdminAccess())
+    async with web.client(peer=peer, headers=claimed) as somebody:
         answers = [
             await somebody.get(path)
             for path in ("/", "/api/v1/calls", "/metrics", "/desk", "/call/84955550102")
@@ -237,7 +243,7 @@ async def test_without_a_password_no_machine_is_a_proof_of_a_person(
 
 async def test_a_command_that_may_read_the_data_folder_is_the_administrator_for_a_moment() -> None:
     secret = b"of the data folder, of 32 bytes."
-    house = WebFixture(admin_access=AdminAccess(secret=secret))
+    web = WebFixture(admin_access=AdminAccess(secret=secret))
     proof, foreign = (
         SignedTokens(secret, "").create_command_proof(),
         SignedTokens(b"another" * 5, "").create_command_proof(),
@@ -245,9 +251,9 @@ async def test_a_command_that_may_read_the_data_folder_is_the_administrator_for_
     with time_machine.travel(NOON, tick=False) as clock:
         old = SignedTokens(secret, "").create_command_proof()
         clock.shift(120)
-        async with house.client(peer="203.0.113.7") as command:
+        async with web.client(peer="203.0.113.7") as command:
             late = await command.get("/api/v1/calls", headers={"Authorization": f"Bearer {old}"})
-    async with house.client(peer="203.0.113.7") as command:
+    async with web.client(peer="203.0.113.7") as command:
         answers = [
             await command.get("/api/v1/calls", headers={"Authorization": f"Bearer {one}"})
             for one in (proof, foreign, SignedTokens(secret, "").create_console_link())
@@ -258,9 +264,9 @@ async def test_a_command_that_may_read_the_data_folder_is_the_administrator_for_
 
 
 async def test_figures_are_for_their_token_and_for_the_administrator() -> None:
-    house = WebFixture(admin_access=AdminAccess(ADMIN, metrics_token="f1gures"))
+    web = WebFixture(admin_access=AdminAccess(ADMIN, metrics_token="f1gures"))
     token = {"Authorization": "Bearer f1gures"}
-    async with house.client() as here:
+    async with web.client() as here:
         answers = [
             await here.get("/metrics"),
             await here.get("/metrics", auth=AS_ADMIN),

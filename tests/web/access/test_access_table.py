@@ -1,6 +1,6 @@
 """Who may do what: every address of the application × every caller; a new one needs a rule.
 
-A rule says who is let in. Whoever is not gets a refusal that tells nothing, and nothing happens.
+A rule says who is let in. Whoever is not gets a refusal without details, and nothing happens.
 """
 
 import re
@@ -184,12 +184,12 @@ TRIED = {
     "GET /login/link/{sealed}",
 }
 
-#: Answers of a door that stays shut.
+#: Answers that let nobody in.
 _REFUSALS = frozenset({401, 403})
 
 
 def addresses(app: FastAPI) -> Iterator[str]:
-    """Give every method and address of the application's own list of routes."""
+    """Return every method and address of the application's own list of routes."""
     for route in app.routes:
         inner = getattr(route, "original_router", None)
         for one in [route] if inner is None else inner.routes:
@@ -199,13 +199,13 @@ def addresses(app: FastAPI) -> Iterator[str]:
 
 
 async def home_of(caller: str) -> WebFixture:
-    """Give a house with a call of Anna's, where *caller* has come and perhaps gone."""
+    """Return an application with a call of Anna's, where *caller* has come and perhaps gone."""
     access = AdminAccess(ADMIN, SECRET, metrics_token=FIGURES_TOKEN)
     home = web_with_managers(admin_access=access)
     mine = call(decided=decision(target=Target(ANNA.extension or "", ANNA.ref, ANNA.name)))
     home.add_entry(mine)
     home.desk_state.publish(CallRecorded(mine))
-    home.event_feed.close()  # streams tell what there is, and end
+    home.event_feed.close()  # streams send what there is, and end
     home.desk_state.calls.close()
     if caller == REVOKED:
         await home.audit.revoke(ANNA.ref)
@@ -312,7 +312,7 @@ async def test_what_was_refused_did_not_happen(caller: str) -> None:
     app = home.app()
     before = (
         dict(home.ledger.stored),
-        dict(home.ledger.owed),
+        dict(home.ledger.outbox),
         list(home.syncs),
         home.delivery_wakeups,
     )
@@ -327,7 +327,7 @@ async def test_what_was_refused_did_not_happen(caller: str) -> None:
 
     after = (
         dict(home.ledger.stored),
-        dict(home.ledger.owed),
+        dict(home.ledger.outbox),
         list(home.syncs),
         home.delivery_wakeups,
     )

@@ -50,8 +50,8 @@ async def guess(browser: httpx.AsyncClient, password: str) -> int:
 
 
 async def sign_in_to_1c(browser: httpx.AsyncClient, name: str, password: str) -> int:
-    said = await browser.post("/login/manager", data={"name": name, "password": password})
-    return said.status_code
+    answered = await browser.post("/login/manager", data={"name": name, "password": password})
+    return answered.status_code
 
 
 # ---------------------------------------------------------------- the counter
@@ -101,7 +101,7 @@ async def test_a_right_one_takes_back_its_own_count_and_no_other() -> None:
     assert time.now > start
 
 
-async def test_counters_are_bounded_and_forgiven_by_a_clock_that_nobody_sets() -> None:
+async def test_counters_are_bounded_and_reset_by_a_clock_that_nobody_sets() -> None:
     time = Time()
     attempts = AttemptLimiter(time, time.sleep)
     for n in range(30_000):
@@ -139,13 +139,13 @@ async def test_a_manager_s_sign_in_forgives_no_guess_at_the_administrator_s_pass
     app = home.app()
     seen = []
     for n in range(100):
-        # A browser each time: the manager's session would tell nothing else.
+        # A browser each time: the manager's session would show nothing else.
         async with home.client(peer="203.0.113.7", app=app) as browser:
             seen.append(await guess(browser, f"guess {n}"))
             assert await sign_in_to_1c(browser, ANNA.name, "1c") == 303
 
     assert seen == [401] * 5 + [429] * 95
-    assert home.passed > 200  # held, though each one of them had a manager's sign-in behind it
+    assert home.passed > 200  # counted, though each one of them had a manager's sign-in behind it
 
 
 async def test_a_flood_of_guesses_is_refused_and_one_from_elsewhere_passes(
@@ -193,25 +193,25 @@ async def test_the_audit_list_does_not_drown_in_refusals() -> None:
     assert len([r for r in home.audit.appended if r.act is AuditAct.SIGN_IN_REFUSED]) < 20
 
 
-def held_check() -> tuple[AdminPassword, threading.Event, list[bytes]]:
-    """Give a hashed password whose check of a wrong one lasts until the event is set."""
-    held, checked = threading.Event(), list[bytes]()
+def blocked_check() -> tuple[AdminPassword, threading.Event, list[bytes]]:
+    """Return a hashed password whose check of a wrong one lasts until the event is set."""
+    released, checked = threading.Event(), list[bytes]()
 
     def check(offered: bytes) -> bool:
         checked.append(offered)
-        return offered == b"right" or not held.wait(60)
+        return offered == b"right" or not released.wait(60)
 
-    return AdminPassword("scrypt:composed", check), held, checked
+    return AdminPassword("scrypt:composed", check), released, checked
 
 
 async def test_a_known_password_is_not_hashed_again_and_waits_behind_no_guess() -> None:
-    password, held, checked = held_check()
+    password, released, checked = blocked_check()
     assert await password.matches(b"right", no_failures=True)
     offered = [b"wrong %d" % n for n in range(40)]
     guesses = [asyncio.create_task(password.matches(one, no_failures=False)) for one in offered]
     await asyncio.sleep(0)
     known = await password.matches(b"right", no_failures=False)
-    held.set()
+    released.set()
     answers = await asyncio.gather(*guesses, return_exceptions=True)
 
     assert known
@@ -221,12 +221,12 @@ async def test_a_known_password_is_not_hashed_again_and_waits_behind_no_guess() 
 
 
 async def test_who_made_no_mistake_is_not_hashed_behind_those_who_did() -> None:
-    password, held, _ = held_check()
+    password, released, _ = blocked_check()
     guesses = [asyncio.create_task(password.matches(b"wrong", no_failures=False)) for _ in range(5)]
     await asyncio.sleep(0)
     right = await password.matches(b"right", no_failures=True)
     before = [task.done() for task in guesses]
-    held.set()
+    released.set()
     await asyncio.gather(*guesses)
 
     assert right
@@ -288,13 +288,13 @@ async def test_wrong_hook_secrets_are_limited_logged_and_alarmed_and_the_right_o
         ]
         home.passed += 3600
         await pbx.get("/sipuni/route", auth=BASIC)
-    told = [r for r in caplog.records if r.message == "hook_refused"]
+    logged = [r for r in caplog.records if r.message == "hook_refused"]
     alarms = await alarms_of(home)
 
     assert seen == [401 if way == "Basic" else 404] * 10 + [429] * 90
     assert [a.status_code for a in right] == [200, 200]
-    assert 5 < len(told) < 12
-    assert not re.search(r"wrong ?[0-9]", str([vars(r) for r in told]))
+    assert 5 < len(logged) < 12
+    assert not re.search(r"wrong ?[0-9]", str([vars(r) for r in logged]))
     assert {a.name for a in alarms} == {"hooks_guessed"}
     assert [a.clear for a in alarms][-1]
     assert not any(a.clear for a in itertools.islice(alarms, len(alarms) - 1))

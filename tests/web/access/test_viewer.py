@@ -1,4 +1,4 @@
-"""What a manager sees: his own calls, and the numbers of his own clients."""
+"""What a manager sees: the manager's own calls, and the numbers of own clients."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def eyes(of: str = "Анна Петрова", extension: str | None = "205", *, 
     return Viewer(Role.MANAGER, ref(of), extension, of, masks_numbers=masked)
 
 
-def with_life(made: PhoneCall, *talked: str, rung: tuple[str, ...] = ()) -> PhoneCall:
+def with_state(made: PhoneCall, *talked: str, rung: tuple[str, ...] = ()) -> PhoneCall:
     return replace(
         made, state=CallState(Disposition.ANSWERED, talked_extensions=talked, rung_extensions=rung)
     )
@@ -42,8 +42,8 @@ TO_DEFAULT = call(decided=decision(target=Target("100"), rule=Rule.DEFAULT))
     [
         (call(), True),  # sent to her
         (TO_DEFAULT, False),
-        (with_life(TO_DEFAULT, "205"), True),  # she picked it up
-        (with_life(TO_DEFAULT, rung=("205", "301")), True),  # it rang her
+        (with_state(TO_DEFAULT, "205"), True),  # she picked it up
+        (with_state(TO_DEFAULT, rung=("205", "301")), True),  # it rang her
         (replace(TO_DEFAULT, placed_by="205"), True),  # she dialled
         (
             replace(TO_DEFAULT, known_targets=(Target("777", ANNA.ref, ANNA.name),)),
@@ -52,7 +52,7 @@ TO_DEFAULT = call(decided=decision(target=Target("100"), rule=Rule.DEFAULT))
         # 205 was Борис's telephone when it rang.
         (
             replace(
-                with_life(TO_DEFAULT, "205"), known_targets=(Target("205", BORIS.ref, BORIS.name),)
+                with_state(TO_DEFAULT, "205"), known_targets=(Target("205", BORIS.ref, BORIS.name),)
             ),
             False,
         ),
@@ -65,7 +65,7 @@ def test_a_manager_sees_the_calls_he_took_part_in(made: PhoneCall, hers: bool) -
 
 def test_without_an_extension_only_what_was_sent_to_him_by_name_is_his() -> None:
     assert eyes(extension=None).took_part(call())
-    assert not eyes(extension=None).took_part(with_life(TO_DEFAULT, "205"))
+    assert not eyes(extension=None).took_part(with_state(TO_DEFAULT, "205"))
 
 
 STAFF = rows(ANNA, BORIS)

@@ -53,20 +53,20 @@ CHECKS = [
 ]
 
 
-def house_with_calls(count: int = 3) -> WebFixture:
-    house = web_with_known_caller()
+def web_with_calls(count: int = 3) -> WebFixture:
+    web = web_with_known_caller()
     for n in range(count):
         at = NOON + timedelta(minutes=n)
         one = call(question(asked_time=str(n), arrived_at=at, received_at=at))
-        house.ledger.stored[one.key] = one
-    return house
+        web.ledger.stored[one.key] = one
+    return web
 
 
 # ---------------------------------------------------------------- calls
 
 
 async def test_calls_are_listed_newest_first_and_paged() -> None:
-    async with house_with_calls(3).admin() as admin:
+    async with web_with_calls(3).admin() as admin:
         first = (await admin.get("/api/v1/calls", params={"limit": 2})).json()
         rest = (
             await admin.get("/api/v1/calls", params={"limit": 2, "before": first["next_before"]})
@@ -77,22 +77,22 @@ async def test_calls_are_listed_newest_first_and_paged() -> None:
 
 
 async def test_calls_of_one_number_are_found_however_it_is_typed() -> None:
-    house = house_with_calls(1)
+    web = web_with_calls(1)
     other = call(question("+79990000000"))
-    house.ledger.stored[other.key] = other
-    async with house.admin() as admin:
+    web.ledger.stored[other.key] = other
+    async with web.admin() as admin:
         found = (await admin.get("/api/v1/calls", params={"number": "8 903 555-01-23"})).json()
 
     assert [c["number"] for c in found["calls"]] == ["+79035550123"]
 
 
-async def test_a_call_tells_who_to_whom_and_why() -> None:
+async def test_a_call_has_who_to_whom_and_why() -> None:
     made = call()
     steps = (EvidenceStep(Finding.CALLER_READ, "+79035550123", "79035550123"),)
     made = replace(made, decision=replace(made.decision, evidence=steps, proven_at=NOON))
-    house = WebFixture()
-    house.ledger.stored[made.key] = made
-    async with house.admin() as admin:
+    web = WebFixture()
+    web.ledger.stored[made.key] = made
+    async with web.admin() as admin:
         english = (await admin.get(f"/api/v1/calls/{made.key}")).json()
         russian = (await admin.get(f"/api/v1/calls/{made.key}", params={"lang": "ru"})).json()
 
@@ -128,17 +128,17 @@ async def test_an_unknown_number_has_an_empty_card() -> None:
     assert shown["decision"]["rule"] == "nobody"
 
 
-async def test_an_operator_s_word_decides_between_owners() -> None:
-    house = web_with_known_caller()
+async def test_an_operator_s_choice_decides_between_owners() -> None:
+    web = web_with_known_caller()
     other = contact("Сидоров Олег", partner="ООО Лютик")
     boris = manager("Борис", "206")
-    house.directory.staff[boris.ref] = boris
-    house.directory.cards[NUMBER] = card(
+    web.directory.staff[boris.ref] = boris
+    web.directory.cards[NUMBER] = card(
         contact(),
         other,
         partners=[partner(), partner("ООО Лютик", manager="Борис", code="00-00000009")],
     )
-    async with house.admin() as admin:
+    async with web.admin() as admin:
         before = (await admin.get("/api/v1/callers/+79035550123")).json()
         after = await admin.put(
             "/api/v1/callers/+79035550123/choice", json={"owner": other.ref.upper()}
@@ -159,110 +159,112 @@ async def test_an_operator_s_word_decides_between_owners() -> None:
         ("nonsense", ref("Иванов Пётр"), 422),
     ],
 )
-async def test_a_word_that_makes_no_sense_is_not_kept(number: str, owner: str, status: int) -> None:
-    house = web_with_known_caller()
-    async with house.admin() as admin:
+async def test_a_choice_that_makes_no_sense_is_not_kept(
+    number: str, owner: str, status: int
+) -> None:
+    web = web_with_known_caller()
+    async with web.admin() as admin:
         answer = await admin.put(f"/api/v1/callers/{number}/choice", json={"owner": owner})
 
     assert answer.status_code == status
-    assert not house.ledger.choices
+    assert not web.ledger.choices
 
 
 async def test_explaining_records_nothing() -> None:
-    house = web_with_known_caller()
-    async with house.admin() as admin:
-        told = (
+    web = web_with_known_caller()
+    async with web.admin() as admin:
+        shown_call = (
             await admin.get("/api/v1/explain", params={"number": "89035550123", "did": "200"})
         ).json()
 
-    assert told["question"]["number"] == "+79035550123"
-    assert told["question"]["did"] == "200"
-    assert told["decision"]["targets"][0]["extension"] == "205"
-    assert told["decision"]["evidence"]
-    assert not house.ledger.stored
+    assert shown_call["question"]["number"] == "+79035550123"
+    assert shown_call["question"]["did"] == "200"
+    assert shown_call["decision"]["targets"][0]["extension"] == "205"
+    assert shown_call["decision"]["evidence"]
+    assert not web.ledger.stored
 
 
 # ---------------------------------------------------------------- the outbox
 
 
 async def test_the_outbox_shows_what_is_not_in_1c_yet() -> None:
-    house = WebFixture()
-    house.add_entry(call(), state=EntryState.DEAD, last_error="Нет прав")
-    house.add_entry(call(question(asked_time="2")), state=EntryState.DELIVERED)
-    async with house.admin() as admin:
+    web = WebFixture()
+    web.add_entry(call(), state=EntryState.DEAD, last_error="Нет прав")
+    web.add_entry(call(question(asked_time="2")), state=EntryState.DELIVERED)
+    async with web.admin() as admin:
         shown = (await admin.get("/api/v1/outbox")).json()
-        settled = (await admin.get("/api/v1/outbox", params={"state": "settled"})).json()
+        delivered = (await admin.get("/api/v1/outbox", params={"state": "settled"})).json()
 
     assert [e["last_error"] for e in shown["entries"]] == ["Нет прав"]
     assert shown["entries"][0]["call"]["caller"] == "Иванов Пётр (ООО Ромашка)"
     assert (shown["counts"]["dead"], shown["counts"]["settled"]) == (1, 1)
-    assert [e["state"] for e in settled["entries"]] == ["settled"]
+    assert [e["state"] for e in delivered["entries"]] == ["settled"]
 
 
 async def test_an_entry_is_found_by_the_beginning_of_its_key() -> None:
-    house = WebFixture()
-    entry = house.add_entry(call())
-    async with house.admin() as admin:
+    web = WebFixture()
+    entry = web.add_entry(call())
+    async with web.admin() as admin:
         shown = (await admin.get(f"/api/v1/outbox/{entry.key[:8]}")).json()
 
     assert shown["key"] == entry.key
 
 
 async def test_a_retried_entry_is_due_at_once_and_wakes_the_delivery() -> None:
-    house = WebFixture()
-    entry = house.add_entry(call(), state=EntryState.DEAD, attempts=4, last_error="Нет прав")
-    async with house.admin() as admin:
+    web = WebFixture()
+    entry = web.add_entry(call(), state=EntryState.DEAD, attempts=4, last_error="Нет прав")
+    async with web.admin() as admin:
         answer = await admin.post(f"/api/v1/outbox/{entry.key}/retry")
 
     assert answer.json()["state"] == "due"
-    assert house.ledger.owed[entry.key].due_at == house.now
-    assert house.delivery_wakeups == 1
-    assert house.event_feed.latest == "life1-1"
+    assert web.ledger.outbox[entry.key].due_at == web.now
+    assert web.delivery_wakeups == 1
+    assert web.event_feed.latest == "life1-1"
 
 
 async def test_an_entry_the_delivery_may_be_taking_up_is_left_alone() -> None:
-    house = WebFixture()
-    entry = house.add_entry(call(), attempts=3, due_at=NOON + timedelta(seconds=1))
-    async with house.admin() as admin:
+    web = WebFixture()
+    entry = web.add_entry(call(), attempts=3, due_at=NOON + timedelta(seconds=1))
+    async with web.admin() as admin:
         answer = await admin.post(f"/api/v1/outbox/{entry.key}/retry")
 
     assert answer.status_code == 200
-    assert house.ledger.owed[entry.key] == entry
-    assert house.delivery_wakeups == 1
+    assert web.ledger.outbox[entry.key] == entry
+    assert web.delivery_wakeups == 1
 
 
 @pytest.mark.parametrize("state", [EntryState.SENDING, EntryState.DELIVERED])
 async def test_what_is_in_1c_or_on_its_way_is_not_retried(state: EntryState) -> None:
-    house = WebFixture()
-    entry = house.add_entry(call(), state=state)
-    async with house.admin() as admin:
+    web = WebFixture()
+    entry = web.add_entry(call(), state=state)
+    async with web.admin() as admin:
         answer = await admin.post(f"/api/v1/outbox/{entry.key}/retry")
 
     assert answer.status_code == 409
-    assert house.ledger.owed[entry.key] == entry
-    assert house.delivery_wakeups == 0
+    assert web.ledger.outbox[entry.key] == entry
+    assert web.delivery_wakeups == 0
 
 
-async def test_a_dropped_debt_leaves_the_call_in_the_journal() -> None:
-    house = WebFixture()
-    entry = house.add_entry(call(), state=EntryState.DEAD)
-    async with house.admin() as admin:
+async def test_a_dropped_entry_leaves_the_call_in_the_journal() -> None:
+    web = WebFixture()
+    entry = web.add_entry(call(), state=EntryState.DEAD)
+    async with web.admin() as admin:
         answer = await admin.delete(f"/api/v1/outbox/{entry.key}")
         again = await admin.delete(f"/api/v1/outbox/{entry.key}")
 
     assert (answer.status_code, again.status_code) == (204, 404)
-    assert not house.ledger.owed
-    assert entry.key in house.ledger.stored
+    assert not web.ledger.outbox
+    assert entry.key in web.ledger.stored
 
 
 # ---------------------------------------------------------------- sync and freshness
 
 
-async def test_the_last_sync_is_told_and_null_before_the_first() -> None:
-    house = WebFixture()
-    async with house.admin() as admin:
+async def test_the_last_sync_is_shown_and_null_before_the_first() -> None:
+    web = WebFixture()
+    async with web.admin() as admin:
         before = await admin.get("/api/v1/sync")
-        house.directory.last_report = SyncReport(
+        web.directory.last_report = SyncReport(
             NOON,
             1.5,
             full=False,
@@ -280,10 +282,10 @@ async def test_the_last_sync_is_told_and_null_before_the_first() -> None:
     assert after["entities"][0]["kind"] == "partner"
 
 
-async def test_freshness_and_completeness_are_told_for_every_entity_set() -> None:
-    house = WebFixture()
-    house.directory.last_report = partial_report()
-    async with house.admin() as admin:
+async def test_freshness_and_completeness_are_shown_for_every_entity_set() -> None:
+    web = WebFixture()
+    web.directory.last_report = partial_report()
+    async with web.admin() as admin:
         fresh = (await admin.get("/api/v1/freshness")).json()
         sync = (await admin.get("/api/v1/sync")).json()
 
@@ -296,9 +298,9 @@ async def test_freshness_and_completeness_are_told_for_every_entity_set() -> Non
     assert sync["proven_at"] == contacts["proven_at"]
 
 
-async def test_freshness_is_told_with_1c_s_own_words() -> None:
-    house = WebFixture(onec_availability=OneCAvailability(False, "Сеансы заблокированы"))
-    async with house.admin() as admin:
+async def test_freshness_is_shown_with_1c_s_own_names() -> None:
+    web = WebFixture(onec_availability=OneCAvailability(False, "Сеансы заблокированы"))
+    async with web.admin() as admin:
         shown = (await admin.get("/api/v1/freshness")).json()
 
     assert shown["age_seconds"] == 60
@@ -358,38 +360,38 @@ async def test_what_is_not_there_is_not_found(path: str) -> None:
 async def test_every_error_of_ours_has_its_status_and_sentence(
     error: BridgeError, status: int
 ) -> None:
-    house = WebFixture()
-    app = house.app()
+    web = WebFixture()
+    app = web.app()
 
     async def breaks() -> None:
         raise error
 
     app.add_api_route("/breaks", breaks)
-    async with house.client(app=app) as somebody:
+    async with web.client(app=app) as somebody:
         answer = await somebody.get("/breaks")
 
     assert (answer.status_code, answer.json()) == (status, {"error": str(error)})
 
 
-async def test_a_mistake_of_ours_tells_nothing_of_itself() -> None:
-    house = WebFixture()
-    app = house.app()
+async def test_a_mistake_of_ours_shows_nothing_of_itself() -> None:
+    web = WebFixture()
+    app = web.app()
 
     async def breaks() -> None:
         raise RuntimeError("secret inside")
 
     app.add_api_route("/breaks", breaks)
-    async with house.client(app=app) as somebody:
+    async with web.client(app=app) as somebody:
         answer = await somebody.get("/breaks")
 
     assert answer.status_code == 500
     assert "secret" not in answer.text
 
 
-async def test_a_full_disk_is_said_so() -> None:
-    house = WebFixture()
-    house.ledger.full_disk = True
-    async with house.admin() as admin:
+async def test_a_full_disk_is_named_as_the_reason() -> None:
+    web = WebFixture()
+    web.ledger.full_disk = True
+    async with web.admin() as admin:
         answer = await admin.get("/api/v1/calls")
 
     assert (answer.status_code, answer.json()) == (503, {"error": "ledger.db: disk full"})
@@ -417,14 +419,14 @@ def operations() -> list[APIOperation[Any, Any, Any, Any]]:
 
 @pytest.mark.parametrize("operation", operations(), ids=lambda operation: operation.label)
 def test_the_api_keeps_to_its_description(operation: APIOperation[Any, Any, Any, Any]) -> None:
-    house = house_with_calls(3)
-    house.add_entry(call(), state=EntryState.DEAD, last_error="Нет прав")
-    house.event_feed.close()  # streams end at once
-    app = house.app()
+    web = web_with_calls(3)
+    web.add_entry(call(), state=EntryState.DEAD, last_error="Нет прав")
+    web.event_feed.close()  # streams end at once
+    app = web.app()
 
     async def ask(sent: dict[str, Any]) -> httpx.Response:
         sent.pop("cookies")  # we read none, and httpx wants them elsewhere
-        async with house.client(app=app, auth=AS_ADMIN) as admin:
+        async with web.client(app=app, auth=AS_ADMIN) as admin:
             return await admin.request(**sent)
 
     @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))

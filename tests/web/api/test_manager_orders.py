@@ -1,4 +1,4 @@
-"""A manager has calls placed from his own telephone, and from nobody else's."""
+"""A manager orders calls from the own telephone, and from no other."""
 
 from dataclasses import replace
 
@@ -26,42 +26,42 @@ from tests.web.web_fixture import ADMIN, WebFixture
 pytestmark = pytest.mark.anyio
 
 LINK = "/call/+79035550123"
-NUMBER_WISH = {"number": "8 903 555-01-23"}
+NUMBER_ORDER = {"number": "8 903 555-01-23"}
 FOUND = {"q": "+79035550123", "of": ref("Иванов Пётр"), "place": "0"}
 HIS = partner("ИП Лютик", manager="Борис Орлов", phones=("+7 903 555-01-23",))
 PHONE = OwnedPhone(NUMBER, HIS.ref, CandidateKind.PARTNER, "ИП Лютик", "8 903 555-01-23")
 
 
 def desk(lang: Language = "en", *, masked: bool = False, boris: Manager = BORIS) -> OrdersFixture:
-    house = web_with_managers(masked=masked, lang=lang)
-    house.directory.staff[boris.ref] = boris
-    return OrdersFixture(house=house, phones={HIS.ref: [PHONE]})
+    web = web_with_managers(masked=masked, lang=lang)
+    web.directory.staff[boris.ref] = boris
+    return OrdersFixture(web=web, phones={HIS.ref: [PHONE]})
 
 
-def acts(house: WebFixture) -> list[tuple[AuditAct, str, str]]:
-    return [(record.act, record.who, record.subject) for record in house.audit.appended]
+def acts(web: WebFixture) -> list[tuple[AuditAct, str, str]]:
+    return [(record.act, record.who, record.subject) for record in web.audit.appended]
 
 
-# ---------------------------------------------------------------- his own telephone
+# ---------------------------------------------------------------- the own telephone
 
 
-@pytest.mark.parametrize("wish", [NUMBER_WISH, NUMBER_WISH | {"extension": "205"}])
-async def test_over_the_api_his_own_telephone_rings_named_or_not(wish: dict[str, str]) -> None:
+@pytest.mark.parametrize("order", [NUMBER_ORDER, NUMBER_ORDER | {"extension": "205"}])
+async def test_over_the_api_his_own_telephone_rings_named_or_not(order: dict[str, str]) -> None:
     at = desk()
-    async with as_manager(at.house, ANNA) as anna:
-        answer = await anna.post("/api/v1/calls", json=wish)
+    async with as_manager(at.web, ANNA) as anna:
+        answer = await anna.post("/api/v1/calls", json=order)
 
     placed = answer.json()
     assert (answer.status_code, placed["extension"]) == (201, "205")
     assert placed["number"] == "+79035550123"
     assert at.pbx.originated() == [("205", "79035550123")]
     assert at.pbx.orders[0].ordered_by == ANNA.name
-    assert acts(at.house) == [(AuditAct.CALL_ORDERED, ANNA.name, placed["key"])]
+    assert acts(at.web) == [(AuditAct.CALL_ORDERED, ANNA.name, placed["key"])]
 
 
 async def test_behind_a_link_there_is_nothing_to_choose_and_one_button_rings_once() -> None:
     at = desk()
-    async with as_manager(at.house, ANNA) as anna:
+    async with as_manager(at.web, ANNA) as anna:
         page = await anna.get(LINK)
         assert at.pbx.orders == []
         placed = await anna.post(LINK)
@@ -74,12 +74,12 @@ async def test_behind_a_link_there_is_nothing_to_choose_and_one_button_rings_onc
     assert placed.status_code == 303
     assert all("Telephone 205 rings" in again.text for again in shown)
     assert at.pbx.originated() == [("205", "79035550123")]
-    assert [act for act, *_ in acts(at.house)] == [AuditAct.CALL_ORDERED]
+    assert [act for act, *_ in acts(at.web)] == [AuditAct.CALL_ORDERED]
 
 
-async def test_a_link_that_names_another_telephone_offers_his_own_and_says_so() -> None:
+async def test_a_link_that_names_another_telephone_offers_the_manager_s_own_and_says_so() -> None:
     at = desk()
-    async with as_manager(at.house, BORIS) as boris:
+    async with as_manager(at.web, BORIS) as boris:
         page = await boris.get(LINK, params={"extension": "205"})
         placed = await boris.post(f"{LINK}?extension=205")
 
@@ -89,7 +89,7 @@ async def test_a_link_that_names_another_telephone_offers_his_own_and_says_so() 
     assert at.pbx.originated() == [("207", "79035550123")]
 
 
-# ---------------------------------------------------------------- nobody else's
+# ---------------------------------------------------------------- another's telephone
 
 DENIED = {
     "en": "your own telephone 207 only, not from 205",
@@ -98,12 +98,12 @@ DENIED = {
 
 
 @pytest.mark.parametrize("lang", ["en", "ru"])
-async def test_another_s_telephone_is_refused_in_plain_words_and_kept_in_the_audit(
+async def test_another_s_telephone_is_refused_with_a_message_and_kept_in_the_audit(
     lang: Language,
 ) -> None:
     at = desk(lang)
-    async with as_manager(at.house, BORIS) as boris:
-        api = await boris.post("/api/v1/calls", json=NUMBER_WISH | {"extension": "205"})
+    async with as_manager(at.web, BORIS) as boris:
+        api = await boris.post("/api/v1/calls", json=NUMBER_ORDER | {"extension": "205"})
         page = await boris.post(LINK, data={"extension": "205"})
 
     assert (api.status_code, page.status_code) == (403, 403)
@@ -111,30 +111,30 @@ async def test_another_s_telephone_is_refused_in_plain_words_and_kept_in_the_aud
     assert DENIED[lang] in page.text
     assert page.headers["content-type"].startswith("text/html")
     assert at.pbx.orders == []
-    assert acts(at.house) == [(AuditAct.ORDER_DENIED, BORIS.name, "205")] * 2
+    assert acts(at.web) == [(AuditAct.ORDER_DENIED, BORIS.name, "205")] * 2
 
 
-async def test_without_an_extension_he_is_told_what_to_do() -> None:
+async def test_without_an_extension_the_manager_sees_what_to_do() -> None:
     at = desk(boris=replace(BORIS, extension=None))
-    async with as_manager(at.house, BORIS) as boris:
+    async with as_manager(at.web, BORIS) as boris:
         page = await boris.get(LINK)
         refused = [
-            await boris.post("/api/v1/calls", json=NUMBER_WISH),
+            await boris.post("/api/v1/calls", json=NUMBER_ORDER),
             await boris.post(LINK),
             await boris.post("/desk/order", data=FOUND),
         ]
 
     assert page.status_code == 200
     assert "Place the call" not in page.text
-    for words in (page.text, *(answer.text for answer in refused)):
-        assert "Ask the administrator to enter it" in words
+    for text in (page.text, *(answer.text for answer in refused)):
+        assert "Ask the administrator to enter it" in text
     assert [answer.status_code for answer in refused] == [403] * 3
     assert at.pbx.orders == []
 
 
-async def test_a_telephone_that_two_people_have_rings_after_a_word_about_it() -> None:
+async def test_a_telephone_that_two_people_have_rings_after_a_warning() -> None:
     at = desk(boris=replace(BORIS, extension="205"))
-    async with as_manager(at.house, BORIS) as boris:
+    async with as_manager(at.web, BORIS) as boris:
         page = await boris.get(LINK)
         await boris.post(LINK)
 
@@ -144,8 +144,8 @@ async def test_a_telephone_that_two_people_have_rings_after_a_word_about_it() ->
 
 async def test_who_left_1c_calls_nobody_any_more() -> None:
     at = desk(boris=replace(BORIS, invalid=True))
-    async with as_manager(at.house, BORIS) as boris:
-        answers = [await boris.post("/api/v1/calls", json=NUMBER_WISH), await boris.post(LINK)]
+    async with as_manager(at.web, BORIS) as boris:
+        answers = [await boris.post("/api/v1/calls", json=NUMBER_ORDER), await boris.post(LINK)]
 
     assert {answer.status_code for answer in answers} == {401}
     assert at.pbx.orders == []
@@ -153,9 +153,9 @@ async def test_who_left_1c_calls_nobody_any_more() -> None:
 
 async def test_a_foreign_page_has_his_telephone_ring_nobody() -> None:
     at = desk()
-    async with as_manager(at.house, ANNA, **{"Sec-Fetch-Site": "cross-site"}) as anna:
+    async with as_manager(at.web, ANNA, **{"Sec-Fetch-Site": "cross-site"}) as anna:
         answers = [
-            await anna.post("/api/v1/calls", json=NUMBER_WISH),
+            await anna.post("/api/v1/calls", json=NUMBER_ORDER),
             await anna.post(LINK),
         ]
 
@@ -165,7 +165,7 @@ async def test_a_foreign_page_has_his_telephone_ring_nobody() -> None:
 
 async def test_the_rest_of_the_api_stays_the_administrator_s() -> None:
     at = desk()
-    async with as_manager(at.house, ANNA) as anna:
+    async with as_manager(at.web, ANNA) as anna:
         answers = [
             await anna.get("/api/v1/calls"),
             await anna.get(f"/api/v1/partners/{HIS.ref}/phones"),
@@ -176,10 +176,10 @@ async def test_the_rest_of_the_api_stays_the_administrator_s() -> None:
 
 async def test_what_became_of_another_s_order_is_not_shown_to_him() -> None:
     at = desk()
-    async with at.house.admin() as admin:
+    async with at.web.admin() as admin:
         placed = await admin.post("/call/+79160000000", data={"extension": "205"})
     key = placed.headers["Location"].partition("placed=")[2]
-    async with as_manager(at.house, BORIS) as boris:
+    async with as_manager(at.web, BORIS) as boris:
         page = await boris.get(LINK, params={"placed": key})
 
     assert "Telephone 205 rings" not in page.text
@@ -189,10 +189,10 @@ async def test_what_became_of_another_s_order_is_not_shown_to_him() -> None:
 # ---------------------------------------------------------------- hidden numbers
 
 
-async def test_a_partner_s_hidden_number_is_rung_and_not_told() -> None:
+async def test_a_partner_s_hidden_number_is_rung_and_not_shown() -> None:
     at = desk(masked=True)
-    at.house.directory.cards[NUMBER] = card(HIS)
-    async with as_manager(at.house, ANNA) as anna, as_manager(at.house, BORIS) as boris:
+    at.web.directory.cards[NUMBER] = card(HIS)
+    async with as_manager(at.web, ANNA) as anna, as_manager(at.web, BORIS) as boris:
         hers = await anna.post("/api/v1/calls", json={"partner": HIS.ref})
         his = await boris.post("/api/v1/calls", json={"partner": HIS.ref})
 
@@ -206,10 +206,10 @@ async def test_a_partner_s_hidden_number_is_rung_and_not_told() -> None:
 
 async def test_the_administrator_still_chooses_and_must() -> None:
     at = desk()
-    async with at.house.admin() as admin:
+    async with at.web.admin() as admin:
         page = await admin.get(LINK)
-        placed = await admin.post("/api/v1/calls", json=NUMBER_WISH | {"extension": "207"})
-        unsaid = await admin.post("/api/v1/calls", json=NUMBER_WISH)
+        placed = await admin.post("/api/v1/calls", json=NUMBER_ORDER | {"extension": "207"})
+        unsaid = await admin.post("/api/v1/calls", json=NUMBER_ORDER)
 
     assert 'name="extension"' in page.text
     assert placed.status_code == 201
@@ -227,9 +227,9 @@ async def test_an_administrator_who_tries_a_manager_s_link_remains_one() -> None
         DESK_COOKIE: session_of(BORIS),
     }
     cookies = "; ".join(f"{name}={value}" for name, value in both.items())
-    async with at.house.client(peer="203.0.113.9", headers={"Cookie": cookies}) as browser:
+    async with at.web.client(peer="203.0.113.9", headers={"Cookie": cookies}) as browser:
         page = await browser.get(LINK)
-        placed = await browser.post("/api/v1/calls", json=NUMBER_WISH | {"extension": "205"})
+        placed = await browser.post("/api/v1/calls", json=NUMBER_ORDER | {"extension": "205"})
 
     assert 'name="extension"' in page.text
     assert placed.status_code == 201
@@ -239,11 +239,11 @@ async def test_without_a_password_managers_call_from_their_own_telephones_and_ot
     None
 ):
     at = desk()
-    at.house.admin_access = replace(at.house.admin_access, password=None)
-    async with at.house.client(headers={"Cookie": f"{DESK_COOKIE}={session_of(BORIS)}"}) as here:
-        refused = await here.post("/api/v1/calls", json=NUMBER_WISH | {"extension": "205"})
-    async with at.house.client() as here:
-        placed = await here.post("/api/v1/calls", json=NUMBER_WISH | {"extension": "205"})
+    at.web.admin_access = replace(at.web.admin_access, password=None)
+    async with at.web.client(headers={"Cookie": f"{DESK_COOKIE}={session_of(BORIS)}"}) as here:
+        refused = await here.post("/api/v1/calls", json=NUMBER_ORDER | {"extension": "205"})
+    async with at.web.client() as here:
+        placed = await here.post("/api/v1/calls", json=NUMBER_ORDER | {"extension": "205"})
 
     assert (refused.status_code, placed.status_code) == (403, 403)
     assert "console-link" in placed.json()["error"]
@@ -251,9 +251,9 @@ async def test_without_a_password_managers_call_from_their_own_telephones_and_ot
 
 async def test_a_stranger_is_led_to_the_sign_in_and_back_to_the_call() -> None:
     at = desk()
-    async with at.house.client(peer="203.0.113.9", headers={"Accept": "text/html"}) as stranger:
+    async with at.web.client(peer="203.0.113.9", headers={"Accept": "text/html"}) as stranger:
         led = await stranger.get(LINK)
-        door = await stranger.get(led.headers["Location"])
+        sign_in = await stranger.get(led.headers["Location"])
 
     assert led.status_code == 303
-    assert f'name="next" value="{LINK}"' in door.text
+    assert f'name="next" value="{LINK}"' in sign_in.text

@@ -10,14 +10,14 @@ from tests.web.web_fixture import WebFixture, partial_report, web_with_known_cal
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_house_is_alive_for_everybody() -> None:
+async def test_the_service_is_alive_for_everybody() -> None:
     async with WebFixture().client(peer="203.0.113.7") as somebody:
         answer = await somebody.get("/healthz")
 
     assert (answer.status_code, answer.json()) == (200, "ok")
 
 
-async def test_the_house_is_ready_once_the_index_is_proven() -> None:
+async def test_the_service_is_ready_once_the_index_is_proven() -> None:
     async with web_with_known_caller().client(peer="203.0.113.7") as somebody:
         answer = await somebody.get("/readyz")
 
@@ -32,7 +32,7 @@ async def test_the_house_is_ready_once_the_index_is_proven() -> None:
     }
 
 
-async def test_the_house_is_not_ready_without_an_index_or_with_a_stale_one() -> None:
+async def test_the_service_is_not_ready_without_an_index_or_with_a_stale_one() -> None:
     empty, stale = WebFixture(), WebFixture()
     empty.directory.proven_at = None
     stale.directory.stale = True
@@ -44,7 +44,7 @@ async def test_the_house_is_not_ready_without_an_index_or_with_a_stale_one() -> 
     assert "stale" in answers[1].json()["reason"]
 
 
-async def test_the_house_is_not_ready_with_an_index_that_cannot_be_read() -> None:
+async def test_the_service_is_not_ready_with_an_index_that_cannot_be_read() -> None:
     damaged, locked = web_with_known_caller(), web_with_known_caller()
     damaged.directory.broken = StoreDamaged("/data/directory.db", "file is not a database")
     locked.directory.broken = StoreError("/data/directory.db", "database is locked")
@@ -58,21 +58,21 @@ async def test_the_house_is_not_ready_with_an_index_that_cannot_be_read() -> Non
 
 
 async def test_alarms_are_warnings_that_name_no_path() -> None:
-    house = web_with_known_caller(
+    web = web_with_known_caller(
         alarms=(ActiveAlarm("store_damaged", "/srv/data/audit.db", NOON, "audit.db"),)
     )
-    async with house.client() as somebody:
+    async with web.client() as somebody:
         answer = await somebody.get("/readyz")
 
     assert answer.status_code == 200
     assert answer.json()["warnings"] == ["store_damaged (audit.db): A file was damaged"]
 
 
-async def test_one_stale_entity_set_makes_the_house_not_ready_and_is_named() -> None:
-    house = WebFixture()
-    house.directory.stale = True
-    house.directory.last_report = partial_report()
-    async with house.client() as somebody:
+async def test_one_stale_entity_set_makes_the_service_not_ready_and_is_named() -> None:
+    web = WebFixture()
+    web.directory.stale = True
+    web.directory.last_report = partial_report()
+    async with web.client() as somebody:
         answer = await somebody.get("/readyz")
 
     assert answer.status_code == 503
@@ -80,9 +80,9 @@ async def test_one_stale_entity_set_makes_the_house_not_ready_and_is_named() -> 
 
 
 async def test_figures_are_those_of_the_stores() -> None:
-    house = web_with_known_caller()
-    house.add_entry(call())
-    async with house.admin() as admin:
+    web = web_with_known_caller()
+    web.add_entry(call())
+    async with web.admin() as admin:
         answer = await admin.get("/metrics")
 
     assert answer.headers["content-type"].startswith("text/plain")

@@ -16,7 +16,7 @@ from tests.web.web_fixture import web_with_known_caller
 
 pytestmark = pytest.mark.anyio
 
-WISH = {"extension": "205", "number": "8 903 555-01-23"}
+ORDER = {"extension": "205", "number": "8 903 555-01-23"}
 PARTNER = ref("ООО Ромашка")
 OWNER = OwnedPhone(NUMBER, PARTNER, CandidateKind.PARTNER, "ООО Ромашка", "8 903 555-01-23", "14")
 
@@ -27,37 +27,37 @@ OWNER = OwnedPhone(NUMBER, PARTNER, CandidateKind.PARTNER, "ООО Ромашк�
 async def test_a_script_has_a_call_placed() -> None:
     desk = OrdersFixture()
 
-    answer = await desk.place_order(WISH)
+    answer = await desk.place_order(ORDER)
 
     assert answer.status_code == 201
     placed = answer.json()
     assert (placed["state"], placed["number"]) == ("accepted", "+79035550123")
     assert desk.pbx.originated() == [("205", "79035550123")]
-    assert placed["key"] in desk.house.ledger.stored
+    assert placed["key"] in desk.web.ledger.stored
 
 
 async def test_an_order_in_doubt_is_no_failure_to_be_repeated() -> None:
     desk = OrdersFixture(FakePbx(OrderReply(OrderState.UNKNOWN, reason="no answer")))
 
-    answer = await desk.place_order(WISH)
+    answer = await desk.place_order(ORDER)
 
     assert (answer.status_code, answer.json()["state"]) == (202, "unknown")
     assert answer.json()["words"] == "no answer"
 
 
-async def test_a_refusal_tells_the_pbx_s_words() -> None:
+async def test_a_refusal_shows_the_pbx_s_message() -> None:
     desk = OrdersFixture(FakePbx(OrderReply(OrderState.REFUSED, reason="no money")))
 
-    answer = await desk.place_order(WISH)
+    answer = await desk.place_order(ORDER)
 
     assert (answer.status_code, answer.json()) == (409, {"error": "no money"})
 
 
-async def test_a_double_wish_rings_once() -> None:
+async def test_a_double_order_rings_once() -> None:
     desk = OrdersFixture()
-    await desk.place_order(WISH)
+    await desk.place_order(ORDER)
 
-    again = await desk.place_order(WISH)
+    again = await desk.place_order(ORDER)
 
     assert again.status_code == 409
     assert "already" in again.json()["error"]
@@ -65,20 +65,20 @@ async def test_a_double_wish_rings_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "order",
     [
         {"extension": "205", "number": "nowhere"},
         {"extension": "205", "number": "205"},
         {"extension": "Анна", "number": "+79035550123"},
         {"extension": "205"},
-        WISH | {"partner": PARTNER},
-        WISH | {"more": "1"},
+        ORDER | {"partner": PARTNER},
+        ORDER | {"more": "1"},
     ],
 )
-async def test_a_wish_without_sense_rings_nobody(wish: dict[str, str]) -> None:
+async def test_an_order_without_sense_rings_nobody(order: dict[str, str]) -> None:
     desk = OrdersFixture()
 
-    answer = await desk.place_order(wish)
+    answer = await desk.place_order(order)
 
     assert answer.status_code == 422
     assert answer.json()["error"]
@@ -105,9 +105,9 @@ async def test_a_partner_without_numbers_cannot_be_called(
     assert answer.status_code == 404
 
 
-async def test_without_the_cabinet_s_key_it_is_told_what_to_set() -> None:
+async def test_without_the_cabinet_s_key_the_answer_names_what_to_set() -> None:
     async with web_with_known_caller().admin() as admin:
-        answer = await admin.post("/api/v1/calls", json=WISH)
+        answer = await admin.post("/api/v1/calls", json=ORDER)
 
     assert answer.status_code == 409
     assert "BRIDGE_SIPUNI_KEY" in answer.json()["error"]
@@ -115,9 +115,9 @@ async def test_without_the_cabinet_s_key_it_is_told_what_to_set() -> None:
 
 async def test_strangers_order_nothing() -> None:
     desk = OrdersFixture()
-    async with desk.house.client(peer="203.0.113.9") as stranger:
+    async with desk.web.client(peer="203.0.113.9") as stranger:
         answers = [
-            await stranger.post("/api/v1/calls", json=WISH),
+            await stranger.post("/api/v1/calls", json=ORDER),
             await stranger.post("/call/+79035550123", data={"extension": "205"}),
             await stranger.get("/call/+79035550123"),
             await stranger.get(f"/api/v1/partners/{PARTNER}/phones"),
@@ -129,7 +129,7 @@ async def test_strangers_order_nothing() -> None:
 
 async def test_the_numbers_of_a_partner_are_listed() -> None:
     desk = OrdersFixture(phones={PARTNER: [OWNER]})
-    async with desk.house.admin() as admin:
+    async with desk.web.admin() as admin:
         listed = await admin.get(f"/api/v1/partners/{PARTNER}/phones")
         stranger = await admin.get(f"/api/v1/partners/{ref('nobody')}/phones")
 
@@ -156,7 +156,7 @@ LINKS = ["+79035550123", quote("tel:+79035550123", safe=""), quote("callto://890
 @pytest.mark.parametrize("link", LINKS)
 async def test_a_link_shows_who_would_be_called_and_rings_nobody(link: str) -> None:
     desk = OrdersFixture()
-    async with desk.house.admin() as admin:
+    async with desk.web.admin() as admin:
         page = await admin.get(f"/call/{link}", params={"extension": "205"})
 
     assert page.status_code == 200
@@ -169,7 +169,7 @@ async def test_a_link_shows_who_would_be_called_and_rings_nobody(link: str) -> N
 
 async def test_its_button_rings_once_however_often_the_result_is_reloaded() -> None:
     desk = OrdersFixture()
-    async with desk.house.admin() as admin:
+    async with desk.web.admin() as admin:
         placed = await admin.post("/call/tel:+79035550123", data={"extension": "205"})
         shown = [await admin.get(placed.headers["Location"]) for _ in range(2)]
 
@@ -178,9 +178,9 @@ async def test_its_button_rings_once_however_often_the_result_is_reloaded() -> N
     assert desk.pbx.originated() == [("205", "79035550123")]
 
 
-async def test_a_refusal_of_the_pbx_is_shown_with_its_words() -> None:
+async def test_a_refusal_of_the_pbx_is_shown_with_its_message() -> None:
     desk = OrdersFixture(FakePbx(OrderReply(OrderState.REFUSED, reason="<no money>")))
-    async with desk.house.admin() as admin:
+    async with desk.web.admin() as admin:
         placed = await admin.post("/call/+79035550123", data={"extension": "205"})
         page = await admin.get(placed.headers["Location"])
 
@@ -189,24 +189,24 @@ async def test_a_refusal_of_the_pbx_is_shown_with_its_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "status", "words"),
+    ("form", "status", "message"),
     [({}, 422, "is not an extension"), ({"extension": "nobody"}, 422, "is not an extension")],
 )
-async def test_the_page_says_what_is_wrong_with_a_wish(
-    form: dict[str, str], status: int, words: str
+async def test_the_page_says_what_is_wrong_with_an_order(
+    form: dict[str, str], status: int, message: str
 ) -> None:
     desk = OrdersFixture()
-    async with desk.house.admin() as admin:
+    async with desk.web.admin() as admin:
         page = await admin.post("/call/+79035550123", data=form)
 
     assert page.status_code == status
-    assert words in page.text
+    assert message in page.text
     assert desk.pbx.orders == []
 
 
 async def test_a_foreign_page_s_form_rings_nobody() -> None:
     desk = OrdersFixture()
-    async with desk.house.admin() as admin:
+    async with desk.web.admin() as admin:
         for headers in (
             {"Origin": "https://evil.example"},
             {"Sec-Fetch-Site": "cross-site"},
@@ -221,7 +221,7 @@ async def test_a_foreign_page_s_form_rings_nobody() -> None:
 
 @pytest.mark.parametrize("link", ["nowhere", "205", "%3Cscript%3Ealert(1)%3C%2Fscript%3E"])
 async def test_a_link_to_no_number_offers_no_button(link: str) -> None:
-    async with OrdersFixture().house.admin() as admin:
+    async with OrdersFixture().web.admin() as admin:
         page = await admin.get(f"/call/{link}")
 
     assert "not a telephone number" in page.text

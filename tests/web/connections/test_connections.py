@@ -1,156 +1,16 @@
 """Connections before our code: heads, bodies, time and places are bounded while they arrive."""
 
 import asyncio
-import ipaddress
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
 
 import pytest
-import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.server import ServerState
 
-from bridge.web.connections.limits import ConnectionLimits, limits_for_open_files
-from bridge.web.connections.protocol import LimitedHttpProtocol, protocol_for
-from bridge.web.connections.registry import ConnectionRegistry
+from tests.web.connections.wire_fixture import GET, LIMITS, Echo, Server, ask, feed
 
 pytestmark = pytest.mark.anyio
-
-LIMITS = ConnectionLimits(max_connections=40)
-GET = b"GET /x?a=1 HTTP/1.1\r\nHost: h\r\n\r\n"
-
-
-class Wire(asyncio.Transport):
-    """A client's end: what was written to it, whether it was closed; *full*: it reads nothing."""
-
-    def __init__(self, address: str = "203.0.113.9") -> None:
-        super().__init__({"peername": (address, 50000), "sockname": ("127.0.0.1", 80)})
-        self.written = bytearray()
-        self.ended = self.closed = self.paused = False
-
-    def write(self, data: bytes) -> None:  # type: ignore[override]
-        if not self.closed:
-            self.written += data
-
-    def write_eof(self) -> None:
-        self.ended = True
-
-    def can_write_eof(self) -> bool:
-        return True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def close(self) -> None:
-        self.closed = True
-
-    def abort(self) -> None:
-        self.closed = True
-
-    def pause_reading(self) -> None:
-        self.paused = True
-
-    def resume_reading(self) -> None:
-        self.paused = False
-
-    @property
-    def statuses(self) -> list[int]:
-        heads = bytes(self.written).split(b"HTTP/1.1 ")[1:]
-        return [int(head[:3]) for head in heads]
-
-
-@dataclass
-class Server:
-    """A server without sockets: an application behind the protocol, and a clock to turn."""
-
-    app: ASGIApp
-    limits: ConnectionLimits = LIMITS
-    now: float = 100.0
-    registry: ConnectionRegistry = field(init=False)
-    kind: type[LimitedHttpProtocol] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.registry = ConnectionRegistry(self.limits, lambda: self.now)
-        self.kind = protocol_for(self.registry)
-        self.config = uvicorn.Config(
-            self.app,
-            http=self.kind,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            proxy_headers=False,
-        )
-        self.state = ServerState()
-
-    def connect(self, address: str = "203.0.113.9") -> tuple[LimitedHttpProtocol, Wire]:
-        protocol = self.kind(self.config, self.state, {}, asyncio.get_running_loop())
-        wire = Wire(address)
-        protocol.connection_made(wire)
-        return protocol, wire
-
-    def pass_time(self, seconds: float) -> None:
-        self.now += seconds
-        self.registry.close_overdue()
-
-    async def work(self) -> None:
-        while self.state.tasks:
-            await asyncio.wait(tuple(self.state.tasks))
-
-    async def rest(self) -> None:
-        """Let the applications run until they wait for their clients."""
-        for _ in range(10):
-            await asyncio.sleep(0)
-
-
-@dataclass
-class Echo:
-    """Answers with what it was asked; *reads* its body first, or not at all."""
-
-    reads: bool = True
-    scopes: list[Scope] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-    cut: int = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.scopes.append(scope)
-        body = b""
-        while self.reads:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                self.cut += 1
-                return
-            body += message["body"]
-            if not message["more_body"]:
-                break
-        self.bodies.append(body)
-        status = 200 if self.reads else 401
-        headers = [(b"content-length", b"2")]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"ok"})
-
-    @property
-    def queries(self) -> list[bytes]:
-        return [scope["query_string"] for scope in self.scopes]
-
-
-def feed(protocol: LimitedHttpProtocol, wire: Wire, data: bytes, piece: int = 65536) -> int:
-    """Send *data* until the other side hangs up or pauses; give the bytes that were taken."""
-    for at in range(0, len(data), piece):
-        if wire.closed:
-            return at
-        protocol.data_received(data[at : at + piece])
-    return len(data)
-
-
-async def ask(data: bytes, app: Echo | None = None) -> tuple[Wire, Echo]:
-    app = app or Echo()
-    server = Server(app)
-    protocol, wire = server.connect()
-    feed(protocol, wire, data)
-    await server.work()
-    return wire, app
 
 
 # ---------------------------------------------------------------- heads
@@ -340,7 +200,7 @@ async def test_a_body_that_ends_early_is_given_up_and_the_application_knows() ->
     assert app.cut == 1
 
 
-async def test_a_body_that_is_longer_than_it_said_is_answered_once() -> None:
+async def test_a_body_that_is_longer_than_declared_is_answered_once() -> None:
     wire, app = await ask(
         b"POST /x HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET /y HTTP/1.1\r\n\r\n"
     )
@@ -371,156 +231,17 @@ async def test_trailers_change_no_header() -> None:
     assert all(name != b"x-a" for name, _ in app.scopes[0]["headers"])
 
 
-@pytest.mark.parametrize(("reads", "said"), [(True, True), (False, False)])
-async def test_only_who_is_admitted_is_told_to_send_on(reads: bool, said: bool) -> None:
+@pytest.mark.parametrize(("reads", "is_asked"), [(True, True), (False, False)])
+async def test_only_who_is_admitted_is_asked_to_send_on(reads: bool, is_asked: bool) -> None:
     server = Server(Echo(reads=reads))
     protocol, wire = server.connect()
     feed(protocol, wire, b"POST /x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
     await server.rest()
-    assert wire.written.startswith(b"HTTP/1.1 100 Continue") is said
+    assert wire.written.startswith(b"HTTP/1.1 100 Continue") is is_asked
     feed(protocol, wire, b"abc")
     await server.work()
 
     assert wire.statuses[-1] == (200 if reads else 401)
-
-
-# ---------------------------------------------------------------- time
-async def test_a_byte_a_second_is_no_request() -> None:
-    server = Server(Echo())
-    protocol, wire = server.connect()
-    for byte in GET[:-1]:
-        protocol.data_received(bytes([byte]))
-        server.pass_time(1)
-
-    assert wire.statuses == [408]
-
-
-async def test_who_says_nothing_is_let_go() -> None:
-    server = Server(Echo())
-    _, wire = server.connect()
-    server.pass_time(LIMITS.head_s + 1)
-
-    assert wire.closed
-    assert not wire.written
-
-
-async def test_an_answer_that_nobody_reads_ends() -> None:
-    async def floods(_: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"x" * 10, "more_body": True})
-        await receive()
-        await receive()
-
-    server = Server(floods)
-    protocol, wire = server.connect()
-    feed(protocol, wire, GET)
-    await server.rest()
-    protocol.pause_writing()
-    server.pass_time(LIMITS.drain_s - 1)
-    assert not wire.closed
-    protocol.resume_writing()
-    server.pass_time(LIMITS.drain_s * 10)
-    assert not wire.closed
-    protocol.pause_writing()
-    server.pass_time(LIMITS.drain_s + 1)
-    assert wire.closed
-    protocol.connection_lost(None)  # type: ignore[unreachable]  # passing time closes it
-    await server.work()
-
-
-# ---------------------------------------------------------------- places
-async def test_idle_connections_keep_nobody_out() -> None:
-    app = Echo()
-    server = Server(app)
-    idle = [server.connect(f"198.51.100.{n % 200}") for n in range(200)]
-    protocol, wire = server.connect()
-    feed(protocol, wire, GET)
-    await server.work()
-
-    assert wire.statuses == [200]
-    assert server.registry.open_count <= LIMITS.max_connections
-    assert sum(not one.closed for _, one in idle) < LIMITS.max_connections
-
-
-async def test_one_network_leaves_places_to_others() -> None:
-    never = asyncio.Event()
-
-    async def waits(_scope: Scope, _receive: Receive, _send: Send) -> None:
-        await never.wait()
-
-    server = Server(waits)
-    for _ in range(100):
-        protocol, wire = server.connect("2001:db8::1")
-        if not wire.closed:
-            feed(protocol, wire, GET)
-    _, same = server.connect("2001:db8::ffff")
-    _, other = server.connect("2001:db8:0:1::1")
-    never.set()
-    await server.work()
-
-    assert same.statuses == [503]
-    assert b"retry-after: 5" in same.written
-    assert not other.closed
-
-
-async def test_a_pbx_that_asked_lately_has_places_of_its_own() -> None:
-    never = asyncio.Event()
-
-    async def waits(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == "/pbx":
-            scope["state"]["know_address"]()
-            await Echo(reads=False)(scope, receive, send)
-        else:
-            await never.wait()
-
-    server = Server(waits)
-    protocol, first = server.connect("192.0.2.1")
-    feed(protocol, first, GET.replace(b"/x", b"/pbx"))
-    await server.rest()
-    for n in range(100):
-        busy, wire = server.connect(f"198.51.100.{n}")
-        if not wire.closed:
-            feed(busy, wire, GET)
-    _, stranger = server.connect("203.0.113.1")
-    again, pbx = server.connect("192.0.2.1")
-    feed(again, pbx, GET.replace(b"/x", b"/pbx"))
-    await server.rest()
-    never.set()
-    await server.work()
-
-    assert stranger.statuses == [503]
-    assert pbx.statuses == [401]
-    assert not first.closed
-
-
-async def test_a_proxy_of_ours_is_no_network() -> None:
-    limits = replace(LIMITS, proxies=(ipaddress.ip_network("10.0.0.0/8"),))
-    server = Server(Echo(), limits)
-    wires = [server.connect("10.0.0.1")[1] for _ in range(limits.max_of_network + 5)]
-
-    assert not any(wire.closed for wire in wires)
-
-
-async def test_nothing_of_a_connection_is_kept_behind_it() -> None:
-    server = Server(Echo())
-    for data in (GET, GET[:9], b"\x16\x03", b"POST /x HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc"):
-        protocol, wire = server.connect()
-        feed(protocol, wire, data)
-        await server.rest()
-        wire.close()
-        protocol.connection_lost(None)
-    await server.work()
-
-    assert server.registry.open_count == 0
-    assert not server.state.connections
-
-
-@pytest.mark.parametrize("files", [64, 1024, 4096, 1_000_000])
-def test_places_follow_from_the_files_a_process_may_open(files: int) -> None:
-    limits = limits_for_open_files(files)
-
-    assert 32 <= limits.max_connections <= max(32, files - 128)
-    assert limits.reserved_for_pbx + limits.max_streams < limits.max_connections
 
 
 # ---------------------------------------------------------------- over sockets
@@ -544,7 +265,7 @@ async def test_a_refused_client_that_goes_on_sending_sees_its_answer() -> None:
     async with listening(Echo(reads=False)) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"POST /x HTTP/1.1\r\nContent-Length: 500000\r\n\r\n" + b"a" * 500_000)
-        said = await reader.read()
+        is_asked = await reader.read()
         writer.close()
 
-    assert said.startswith(b"HTTP/1.1 401 ")
+    assert is_asked.startswith(b"HTTP/1.1 401 ")

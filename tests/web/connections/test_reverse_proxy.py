@@ -47,28 +47,28 @@ WITH_PAGES = [one for one in RECIPES if one.values[0].with_pages]  # type: ignor
 class Site:
     """A bridge behind a proxy."""
 
-    house: WebFixture
+    web: WebFixture
     served: LoopbackServer
     proxy: Proxy
 
 
 @asynccontextmanager
 async def behind(recipe: Recipe, folder: Path) -> AsyncIterator[Site]:
-    house = web_with_known_caller(
+    web = web_with_known_caller(
         admin_access=AdminAccess(ADMIN, SECRET, LOOPBACK),
         hook_access=HookAccess(USER, PASSWORD, TOKEN, LOOPBACK, LOOPBACK),
         heartbeat_s=0.05,
     )
     config = uvicorn.Config(
-        house.app(), log_config=None, lifespan="off", access_log=False, proxy_headers=False
+        web.app(), log_config=None, lifespan="off", access_log=False, proxy_headers=False
     )
     served = LoopbackServer(lambda: _Server(config))
     await served.start()
     try:
         async with run_proxy(recipe, folder, port=free_port(), upstream=served.port) as proxy:
-            yield Site(house, served, proxy)
+            yield Site(web, served, proxy)
     finally:
-        house.event_feed.close()
+        web.event_feed.close()
         await served.stop()
 
 

@@ -1,4 +1,4 @@
-"""The console's pages: what each tells, what its buttons do, and what is noted of it."""
+"""The console's pages: what each shows, what its buttons do, and what is recorded of it."""
 
 import csv
 import gzip
@@ -30,9 +30,6 @@ from bridge.ports.stores.calls import CallFilter, CallSearch
 from bridge.ports.stores.directory import SyncReport
 from bridge.ports.stores.sync_runs import Shrink, SyncRun
 from bridge.web.console.calls import read_search
-from bridge.web.console.charts import ChartSeries, ChartSpec, line_chart, stacked_bars
-from bridge.web.console.figures import max_data_ages
-from bridge.web.console.sync import group_runs
 from bridge.web.shared.labels import STAGE_LABELS
 from tests.support.builders import (
     NOON,
@@ -51,13 +48,20 @@ from tests.web.web_fixture import WebFixture, partial_report, web_with_known_cal
 
 pytestmark = pytest.mark.anyio
 
+
 PAGES = ["", "calls", "figures", "outbox", "sync", "doctor", "people", "audit"]
+
+
 TABLES = ["calls", "figures", "outbox", "sync", "doctor", "audit"]
+
+
 STATIC = Path(bridge.web.__file__).parent / "static"
+
+
 ANNA = manager()
 
 
-def answered(n: int = 0, **life: Any) -> PhoneCall:
+def answered(n: int = 0, **state: Any) -> PhoneCall:
     at = NOON - timedelta(minutes=n)
     made = call(question(asked_time=str(n), arrived_at=at, received_at=at))
     lived = CallState(
@@ -65,44 +69,42 @@ def answered(n: int = 0, **life: Any) -> PhoneCall:
         talked_extensions=("205",),
         wait_time=timedelta(seconds=7),
         talk_time=timedelta(seconds=65),
-        **life,
+        **state,
     )
     return replace(made, state=lived)
 
 
-def busy_house(**changes: Any) -> WebFixture:
-    """Give a house that has something to tell on every page."""
-    house = web_with_known_caller(**changes)
+def busy_web(**changes: Any) -> WebFixture:
+    """Return an application that has something to show on every page."""
+    web = web_with_known_caller(**changes)
     for n in range(3):
         made = answered(n)
-        house.ledger.stored[made.key] = made
-    house.add_entry(answered(9), state=EntryState.DEAD, last_error="Поле «Автор» не заполнено")
-    house.directory.last_report = partial_report()
-    house.sync_runs.append(SyncRun(NOON - timedelta(minutes=5), 2.0, partial_report()))
-    house.data_quality.unmanaged = DataQualityIssues(
+        web.ledger.stored[made.key] = made
+    web.add_entry(answered(9), state=EntryState.DEAD, last_error="Поле «Автор» не заполнено")
+    web.directory.last_report = partial_report()
+    web.sync_runs.append(SyncRun(NOON - timedelta(minutes=5), 2.0, partial_report()))
+    web.data_quality.unmanaged = DataQualityIssues(
         DataQualityIssueKind.NO_MANAGER,
         1,
         2,
         [DataQualityIssue(DataQualityIssueKind.NO_MANAGER, "ООО Ничей", "00-1", 2)],
     )
-    return house
+    return web
 
 
-async def shown(house: WebFixture, path: str, method: str = "GET") -> httpx.Response:
-    async with house.admin() as admin:
+async def shown(web: WebFixture, path: str, method: str = "GET") -> httpx.Response:
+    async with web.admin() as admin:
         return await admin.request(method, path, headers={"Origin": "http://127.0.0.1"})
 
 
 # ---------------------------------------------------------------- all of them
-
-
 @pytest.mark.parametrize("lang", ["ru", "en"])
-@pytest.mark.parametrize("house", [busy_house, WebFixture], ids=["busy", "empty"])
+@pytest.mark.parametrize("web", [busy_web, WebFixture], ids=["busy", "empty"])
 @pytest.mark.parametrize("page", PAGES)
 async def test_every_page_is_whole_and_loads_nothing_from_elsewhere(
-    page: str, house: type[WebFixture], lang: Language
+    page: str, web: type[WebFixture], lang: Language
 ) -> None:
-    answer = await shown(house(lang=lang), f"/console/{page}" if page else "/")
+    answer = await shown(web(lang=lang), f"/console/{page}" if page else "/")
 
     text = answer.text
     assert answer.status_code == 200
@@ -121,7 +123,7 @@ async def test_every_page_is_whole_and_loads_nothing_from_elsewhere(
 
 @pytest.mark.parametrize("page", [*PAGES, *(f"{table}.csv" for table in TABLES)])
 async def test_no_page_is_for_strangers(page: str) -> None:
-    async with busy_house().client(peer="203.0.113.7") as stranger:
+    async with busy_web().client(peer="203.0.113.7") as stranger:
         answer = await stranger.get(f"/console/{page}" if page else "/")
 
     assert answer.status_code == 401
@@ -129,19 +131,19 @@ async def test_no_page_is_for_strangers(page: str) -> None:
 
 @pytest.mark.parametrize(("lang", "between"), [("ru", ";"), ("en", ",")])
 @pytest.mark.parametrize("table", TABLES)
-async def test_a_table_opens_in_the_reader_s_spreadsheet_and_its_leaving_is_noted(
+async def test_a_table_opens_in_the_reader_s_spreadsheet_and_its_leaving_is_recorded(
     table: str, lang: Language, between: str
 ) -> None:
-    house = busy_house(lang=lang)
+    web = busy_web(lang=lang)
 
-    answer = await shown(house, f"/console/{table}.csv")
+    answer = await shown(web, f"/console/{table}.csv")
 
     assert answer.headers["content-type"].startswith("text/csv")
     assert answer.content.startswith(b"\xef\xbb\xbf")
     read = list(csv.reader(StringIO(answer.content.decode("utf-8-sig")), delimiter=between))
     assert len(read) > 1
     assert max(len(row) for row in read) > 1
-    assert [r.act for r in house.audit.appended] == [AuditAct.CALLS_EXPORTED]
+    assert [r.act for r in web.audit.appended] == [AuditAct.CALLS_EXPORTED]
 
 
 def test_scripts_and_styles_of_all_pages_are_small() -> None:
@@ -151,8 +153,6 @@ def test_scripts_and_styles_of_all_pages_are_small() -> None:
 
 
 # ---------------------------------------------------------------- calls
-
-
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
@@ -176,10 +176,10 @@ def test_a_search_is_read_as_a_person_means_it(asked: dict[str, str], expected: 
 
 
 async def test_the_list_shows_what_was_asked_for_and_keeps_the_question() -> None:
-    house = busy_house()
+    web = busy_web()
 
-    found = await shown(house, "/console/calls?q=иванов&outcome=answered")
-    nothing = await shown(house, "/console/calls?q=иванов&outcome=missed")
+    found = await shown(web, "/console/calls?q=иванов&outcome=answered")
+    nothing = await shown(web, "/console/calls?q=иванов&outcome=missed")
 
     assert found.text.count("+7 (903) 555-01-23") == 4
     assert 'value="иванов"' in found.text
@@ -188,15 +188,15 @@ async def test_the_list_shows_what_was_asked_for_and_keeps_the_question() -> Non
 
 
 async def test_long_lists_go_on_page_by_page_with_their_filter() -> None:
-    house = WebFixture()
+    web = WebFixture()
     for n in range(60):
         made = answered(n)
-        house.ledger.stored[made.key] = made
+        web.ledger.stored[made.key] = made
 
-    first = await shown(house, "/console/calls?outcome=answered")
+    first = await shown(web, "/console/calls?outcome=answered")
     following = re.search(r'href="(/console/calls\?[^"]*after=[^"]*)"', first.text)
     assert following is not None
-    second = await shown(house, html.unescape(following[1]))
+    second = await shown(web, html.unescape(following[1]))
 
     keys = [
         set(re.findall(r"/console/calls/([0-9a-f]{20})", page.text)) for page in (first, second)
@@ -207,12 +207,12 @@ async def test_long_lists_go_on_page_by_page_with_their_filter() -> None:
 
 
 async def test_a_formula_in_a_name_is_a_text_in_the_table() -> None:
-    house = WebFixture()
+    web = WebFixture()
     owner = candidate(contact("=cmd|'/c calc'!A1"), [partner()])
     made = call(decided=decision(owner, target=Target("205")))
-    house.ledger.stored[made.key] = made
+    web.ledger.stored[made.key] = made
 
-    answer = await shown(house, "/console/calls.csv")
+    answer = await shown(web, "/console/calls.csv")
 
     assert "'=cmd" in answer.text
     assert ",=cmd" not in answer.text
@@ -225,45 +225,43 @@ FORMULAS = ["==cmd|'/c calc'!A1", "+cmd|' /c calc'!A1", " =1+1", "\t=1", "@SUM(1
 
 @pytest.mark.parametrize("typed", FORMULAS)
 async def test_a_formula_sent_as_a_number_is_a_text_in_every_table(typed: str) -> None:
-    house = WebFixture()
+    web = WebFixture()
     made = call(question(typed))
-    house.add_entry(made)
+    web.add_entry(made)
 
-    texts = [(await shown(house, f"/console/{table}.csv")).text for table in ("outbox", "calls")]
+    texts = [(await shown(web, f"/console/{table}.csv")).text for table in ("outbox", "calls")]
     cells = [cell for text in texts for row in csv.reader(StringIO(text)) for cell in row]
 
     assert not [cell for cell in cells if cell.lstrip().startswith(("=", "@", "-", "+c"))]
 
 
 @pytest.mark.parametrize("stage", DeliveryStage)
-async def test_the_table_of_debts_names_every_stage(stage: DeliveryStage) -> None:
-    house = WebFixture()
+async def test_the_outbox_table_names_every_stage(stage: DeliveryStage) -> None:
+    web = WebFixture()
     made = answered()
-    house.add_entry(made, stage=stage)
+    web.add_entry(made, stage=stage)
 
-    answer = await shown(house, "/console/outbox.csv")
+    answer = await shown(web, "/console/outbox.csv")
 
     assert answer.status_code == 200
     assert STAGE_LABELS[stage] in answer.text
 
 
-# ---------------------------------------------------------------- a call's story
+# ---------------------------------------------------------------- a call's page
+async def call_page(web: WebFixture, made: PhoneCall, query: str = "") -> str:
+    web.ledger.stored.setdefault(made.key, made)
+    return html.unescape((await shown(web, f"/console/calls/{made.key}{query}")).text)
 
 
-async def story(house: WebFixture, made: PhoneCall, query: str = "") -> str:
-    house.ledger.stored.setdefault(made.key, made)
-    return html.unescape((await shown(house, f"/console/calls/{made.key}{query}")).text)
-
-
-async def test_a_story_tells_question_decision_life_and_what_1c_got() -> None:
-    house = web_with_known_caller()
+async def test_a_call_page_shows_question_decision_state_and_what_1c_got() -> None:
+    web = web_with_known_caller()
     made = answered(recording="https://sipuni.example/rec/1")
     steps = (EvidenceStep(Finding.MANAGER_CHOSEN, "Анна Петрова", "205"),)
     decided = replace(made.decision, evidence=steps, proven_at=NOON - timedelta(seconds=90))
     made = replace(made, decision=decided)
-    house.add_entry(made, state=EntryState.DEAD, attempts=3, last_error="Поле «Автор» не заполнено")
+    web.add_entry(made, state=EntryState.DEAD, attempts=3, last_error="Поле «Автор» не заполнено")
 
-    page = await story(house, made)
+    page = await call_page(web, made)
 
     assert "the call goes to Анна Петрова, 205" in page
     assert "+79035550123" in page
@@ -276,18 +274,18 @@ async def test_a_story_tells_question_decision_life_and_what_1c_got() -> None:
 
 
 async def test_a_recording_that_is_no_address_is_no_link() -> None:
-    page = await story(WebFixture(), answered(recording="javascript:alert(1)"))
+    page = await call_page(WebFixture(), answered(recording="javascript:alert(1)"))
 
     assert "javascript" not in page
 
 
-async def test_a_replay_tells_where_the_call_would_go_today_and_what_differs() -> None:
+async def test_a_replay_shows_where_the_call_would_go_today_and_what_differs() -> None:
     same = web_with_known_caller()
     old = call(decided=decision(target=Target("900"), rule=Rule.DEFAULT))
 
-    unchanged = await story(same, replace(call(), decision=now(same)), "?replay=1")
-    changed = await story(web_with_known_caller(), old, "?replay=1")
-    unasked = await story(web_with_known_caller(), old)
+    unchanged = await call_page(same, replace(call(), decision=now(same)), "?replay=1")
+    changed = await call_page(web_with_known_caller(), old, "?replay=1")
+    unasked = await call_page(web_with_known_caller(), old)
 
     assert "It would go to the same place: 205" in unchanged
     assert "differs" not in unchanged
@@ -297,8 +295,8 @@ async def test_a_replay_tells_where_the_call_would_go_today_and_what_differs() -
     assert not same.answering.questions  # nothing was recorded
 
 
-def now(house: WebFixture) -> RouteDecision:
-    return house.answering.explain("+79035550123", "74852550102")[1]
+def now(web: WebFixture) -> RouteDecision:
+    return web.answering.explain("+79035550123", "74852550102")[1]
 
 
 async def test_an_unknown_call_is_a_page_that_says_so() -> None:
@@ -310,52 +308,48 @@ async def test_an_unknown_call_is_a_page_that_says_so() -> None:
 
 
 # ---------------------------------------------------------------- outbox, sync, doctor, people
-
-
 @pytest.mark.parametrize(
     ("button", "act"), [("retry", AuditAct.ENTRY_RETRIED), ("drop", AuditAct.ENTRY_DROPPED)]
 )
-async def test_a_button_leads_back_to_where_it_was_pushed_and_is_noted(
+async def test_a_button_leads_back_to_where_it_was_pushed_and_is_recorded(
     button: str, act: AuditAct
 ) -> None:
-    house = WebFixture()
-    entry = house.add_entry(call(), state=EntryState.DEAD)
-    async with house.admin() as admin:
+    web = WebFixture()
+    entry = web.add_entry(call(), state=EntryState.DEAD)
+    async with web.admin() as admin:
         answer = await admin.post(
             f"/console/outbox/{entry.key}/{button}", data={"next": f"/console/calls/{entry.key}"}
         )
 
     assert answer.headers["location"] == f"/console/calls/{entry.key}"
-    assert [(r.act, r.subject) for r in house.audit.appended] == [(act, entry.key)]
+    assert [(r.act, r.subject) for r in web.audit.appended] == [(act, entry.key)]
 
 
-async def test_the_outbox_tells_1c_s_words_and_shows_one_state_when_asked() -> None:
-    house = busy_house()
+async def test_the_outbox_shows_1c_s_message_and_one_state_when_asked() -> None:
+    web = busy_web()
 
-    every = await shown(house, "/console/outbox")
-    due = await shown(house, "/console/outbox?state=due")
+    every = await shown(web, "/console/outbox")
+    due = await shown(web, "/console/outbox?state=due")
 
     assert "Поле «Автор» не заполнено" in every.text
     assert "Поле «Автор» не заполнено" not in due.text
 
 
-async def test_a_refused_shrink_is_accepted_by_a_person_once_and_noted() -> None:
-    house = WebFixture()
-    house.sync_runs.append(
+async def test_a_refused_shrink_is_accepted_by_a_person_once_and_recorded() -> None:
+    web = WebFixture()
+    web.sync_runs.append(
         SyncRun(NOON, 1.0, error="partner: 1C lists 3", refused=Shrink("partner", 100, 3))
     )
-    asked = await shown(house, "/console/sync")
-    accepted = await shown(house, "/console/sync/accept", "POST")
-    house.sync_runs.append(SyncRun(NOON, 1.0, SyncReport(NOON, 1.0, False, True, 3, ())))
-    again = await shown(house, "/console/sync/accept", "POST")
+    asked = await shown(web, "/console/sync")
+    accepted = await shown(web, "/console/sync/accept", "POST")
+    web.sync_runs.append(SyncRun(NOON, 1.0, SyncReport(NOON, 1.0, False, True, 3, ())))
+    again = await shown(web, "/console/sync/accept", "POST")
 
     assert "97 rows will be forgotten here" in asked.text
     assert accepted.headers["location"] == "/console/sync?started=accept"
     assert again.status_code == 409
-    assert house.syncs == [True]
-    assert [(r.act, r.words) for r in house.audit.appended] == [
-        (AuditAct.SHRINK_ACCEPTED, "100 → 3")
-    ]
+    assert web.syncs == [True]
+    assert [(r.act, r.words) for r in web.audit.appended] == [(AuditAct.SHRINK_ACCEPTED, "100 → 3")]
 
 
 LOSSES = (
@@ -365,164 +359,99 @@ LOSSES = (
 
 
 @pytest.mark.parametrize(
-    ("lang", "words"),
+    ("lang", "texts"),
     [
         ("en", ["managers with an extension: 12 before, 0 now", "3,400 before, 20 now"]),
         ("ru", ["менеджеры с внутренним номером: было 12, стало 0", "стало 20"]),
     ],
 )
 async def test_what_rows_lost_is_shown_fact_by_fact_and_accepted_by_a_person(
-    lang: Language, words: list[str]
+    lang: Language, texts: list[str]
 ) -> None:
-    house = WebFixture(lang=lang)
+    web = WebFixture(lang=lang)
     refused = Shrink("extension", 12, 0, LOSSES)
-    house.sync_runs.append(SyncRun(NOON, 1.0, error="0 of 12", refused=refused))
-    page = (await shown(house, "/console/sync")).text
-    accepted = await shown(house, "/console/sync/accept", "POST")
+    web.sync_runs.append(SyncRun(NOON, 1.0, error="0 of 12", refused=refused))
+    page = (await shown(web, "/console/sync")).text
+    accepted = await shown(web, "/console/sync/accept", "POST")
 
-    for sentence in words:
+    for sentence in texts:
         assert sentence in page
     assert accepted.status_code == 303
-    assert house.syncs == [True]
-    assert [(r.act, r.subject, r.words) for r in house.audit.appended] == [
+    assert web.syncs == [True]
+    assert [(r.act, r.subject, r.words) for r in web.audit.appended] == [
         (AuditAct.SHRINK_ACCEPTED, "extension, contact_phone", "12 → 0, 3400 → 20")
     ]
 
 
 async def test_that_nobody_has_an_extension_is_accepted_by_a_person() -> None:
-    house = WebFixture()
-    house.directory.last_report = SyncReport(NOON, 1.0, True, True, 3, (), nobody_reachable=True)
-    page = (await shown(house, "/console/sync")).text
-    accepted = await shown(house, "/console/sync/accept", "POST")
+    web = WebFixture()
+    web.directory.last_report = SyncReport(NOON, 1.0, True, True, 3, (), nobody_reachable=True)
+    page = (await shown(web, "/console/sync")).text
+    accepted = await shown(web, "/console/sync/accept", "POST")
 
     assert "Nobody in 1C has an extension" in page
-    assert (accepted.status_code, house.syncs) == (303, [True])
+    assert (accepted.status_code, web.syncs) == (303, [True])
 
 
-async def test_a_fact_of_another_release_is_shown_in_its_own_words() -> None:
-    house = WebFixture()
+async def test_a_fact_of_another_release_is_shown_by_its_own_name() -> None:
+    web = WebFixture()
     refused = Shrink("tariff", 9, 0, (Loss("tariff", "tariffs", 9, 0),))
-    house.sync_runs.append(SyncRun(NOON, 1.0, error="0 of 9", refused=refused))
+    web.sync_runs.append(SyncRun(NOON, 1.0, error="0 of 9", refused=refused))
 
-    assert "tariffs: 9 before, 0 now" in (await shown(house, "/console/sync")).text
+    assert "tariffs: 9 before, 0 now" in (await shown(web, "/console/sync")).text
 
 
 async def test_a_person_may_start_a_run() -> None:
-    house = WebFixture()
+    web = WebFixture()
 
-    await shown(house, "/console/sync/run", "POST")
+    await shown(web, "/console/sync/run", "POST")
 
-    assert house.syncs == [False]
+    assert web.syncs == [False]
 
 
-async def test_the_doctor_tells_each_flaw_with_the_calls_it_cost() -> None:
-    house = busy_house()
-    house.directory.staff.update(rows(manager("Вера Немая", None)))
+async def test_each_data_quality_issue_is_shown_with_the_calls_it_cost() -> None:
+    web = busy_web()
+    web.directory.staff.update(rows(manager("Вера Немая", None)))
     steps = (EvidenceStep(Finding.MANAGER_NO_EXTENSION, "ООО Ромашка", "Вера Немая"),)
     for n in range(2):
         decided = decision(target=Target("100"), rule=Rule.DEFAULT)
         made = call(question(asked_time=f"v{n}"), replace(decided, evidence=steps))
-        house.ledger.stored[made.key] = made
+        web.ledger.stored[made.key] = made
 
-    page = (await shown(house, "/console/doctor")).text
+    page = (await shown(web, "/console/doctor")).text
 
     assert re.search(r"Вера Немая</th>.*?>2</td>", page, re.DOTALL)
     assert "ООО Ничей" in page
 
 
-async def test_people_get_links_that_open_their_desks_and_each_is_noted() -> None:
-    house = busy_house(public_url="https://bridge.example.ru")
-    made = await shown(house, f"/console/people/{ANNA.ref}/link", "POST")
+async def test_managers_get_links_that_open_their_desks_and_each_is_recorded() -> None:
+    web = busy_web(public_url="https://bridge.example.ru")
+    made = await shown(web, f"/console/people/{ANNA.ref}/link", "POST")
     link = re.search(r'value="(https://bridge.example.ru/enter/[^"]+)"', made.text)
     assert link is not None
     path = link[1].removeprefix("https://bridge.example.ru")
-    revoked = await shown(house, f"/console/people/{ANNA.ref}/revoke", "POST")
+    revoked = await shown(web, f"/console/people/{ANNA.ref}/revoke", "POST")
 
     assert revoked.status_code == 303
-    assert house.audit.generation(ANNA.ref) == 1
-    assert [r.act for r in house.audit.appended] == [AuditAct.LINK_MADE, AuditAct.LINK_REVOKED]
-    assert path not in (await shown(house, "/console/people")).text
-    assert (await shown(house, "/console/people/none/link", "POST")).status_code == 404
+    assert web.audit.generation(ANNA.ref) == 1
+    assert [r.act for r in web.audit.appended] == [AuditAct.LINK_MADE, AuditAct.LINK_REVOKED]
+    assert path not in (await shown(web, "/console/people")).text
+    assert (await shown(web, "/console/people/none/link", "POST")).status_code == 404
 
 
-async def test_the_audit_list_tells_who_did_what() -> None:
-    house = busy_house()
-    house.audit.appended += [
+async def test_the_audit_list_shows_who_did_what() -> None:
+    web = busy_web()
+    web.audit.appended += [
         AuditRecord(
             NOON, AuditAct.NUMBER_REVEALED, "manager", "Анна Петрова", "10.0.0.7", "k1", "+7903*"
         ),
         AuditRecord(NOON, AuditAct.LINK_MADE, "admin", subject=ANNA.ref, words=ANNA.name),
     ]
 
-    every = (await shown(house, "/console/audit")).text
-    one = (await shown(house, "/console/audit?act=link_made")).text
+    every = (await shown(web, "/console/audit")).text
+    one = (await shown(web, "/console/audit?act=link_made")).text
 
     assert "looked at a hidden number" in every
     assert "10.0.0.7" in every
     assert "10.0.0.7" not in one
-    assert ANNA.ref not in one  # told by name
-
-
-# ---------------------------------------------------------------- charts
-
-
-def plan(*values: float | None) -> ChartSpec:
-    columns = [str(n) for n in range(len(values))]
-    return ChartSpec(
-        "k", "A chart", "Hour", columns, [ChartSeries("calls", "answered", values)], str
-    )
-
-
-def test_bars_stand_on_the_floor_and_reach_their_value() -> None:
-    chart = stacked_bars(plan(2, 0, 4))
-
-    assert [round(box.y + box.height) for box in chart.boxes] == [chart.baseline] * 2
-    assert chart.boxes[1].height == pytest.approx(2 * chart.boxes[0].height, abs=0.3)
-    assert chart.rows == [["0", "2"], ["1", "0"], ["2", "4"]]
-
-
-def test_a_line_breaks_where_nothing_is_known() -> None:
-    chart = line_chart(plan(1, 2, None, 3))
-
-    (line,) = chart.lines
-    assert [len(points.split()) for points in line.points] == [2, 1]
-    assert len(chart.rows) == 3
-
-
-def test_a_chart_of_nothing_says_so() -> None:
-    assert stacked_bars(plan(0, 0)).is_empty
-    assert line_chart(plan(None, None)).is_empty
-
-
-def test_a_scale_of_time_is_marked_in_round_times() -> None:
-    chart = line_chart(replace(plan(100, 130), tick_steps=(60, 3600)))
-
-    assert [mark.text for mark in chart.y_labels] == ["0", "60", "120", "180", "240"]
-
-
-def proof(minutes: int) -> SyncRun:
-    at = NOON + timedelta(minutes=minutes)
-    entity = replace(partial_report().entities[0], proven_at=at)
-    return SyncRun(at, 0.0, SyncReport(at, 0.0, False, False, 1, (entity,)))
-
-
-def test_the_oldest_age_of_an_hour_is_that_before_its_next_proof() -> None:
-    hours = [NOON + timedelta(hours=n) for n in range(3)]
-    runs = [proof(-10), proof(20), proof(30), proof(125)]
-
-    ages = max_data_ages(runs, hours, NOON + timedelta(minutes=130))
-
-    assert ages == [timedelta(minutes=m) for m in (30, 90, 95)]
-    assert max_data_ages([], hours, NOON) == [None] * 3
-
-
-def test_runs_of_which_nothing_new_is_to_be_told_stand_in_one_line() -> None:
-    proven = proof(0)
-    assert proven.report is not None
-    quiet = replace(proven, report=replace(proven.report, changed=False))
-    down = SyncRun(NOON, 1.0, error="connection refused")
-    news = SyncRun(NOON, 1.0, SyncReport(NOON, 1.0, False, True, 3, ()))
-
-    joined = group_runs([down, down, quiet, quiet, quiet, news, news])
-
-    assert [stretch.count for stretch in joined] == [2, 3, 1, 1]
+    assert ANNA.ref not in one  # shown by name

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.anyio
 STATIC = Path(bridge.web.__file__).parent / "static"
 
 
-async def shown(house: WebFixture, path: str = "/") -> str:
-    async with house.admin() as admin:
+async def shown(web: WebFixture, path: str = "/") -> str:
+    async with web.admin() as admin:
         answer = await admin.get(path)
     assert answer.status_code == 200
     return answer.text
@@ -37,10 +37,10 @@ async def test_a_call_shows_who_to_whom_and_why() -> None:
     made = call()
     steps = (EvidenceStep(Finding.MANAGER_CHOSEN, "Анна Петрова", "205"),)
     made = replace(made, decision=replace(made.decision, evidence=steps))
-    house = WebFixture()
-    house.ledger.stored[made.key] = made
+    web = WebFixture()
+    web.ledger.stored[made.key] = made
 
-    page = await shown(house)
+    page = await shown(web)
 
     assert "Иванов Пётр (ООО Ромашка)" in page
     assert "+7 (903) 555-01-23" in page
@@ -49,13 +49,13 @@ async def test_a_call_shows_who_to_whom_and_why() -> None:
 
 
 async def test_unknown_callers_test_calls_and_the_scheme_s_calls_are_shown_too() -> None:
-    house = WebFixture()
+    web = WebFixture()
     for n, caller in enumerate(["+79990000000", "anonymous", "nonsense", None]):
         asked = question(caller, "" if caller is None else "200", asked_time=str(n))
         made = call(asked, decision())
-        house.ledger.stored[made.key] = made
+        web.ledger.stored[made.key] = made
 
-    page = await shown(house)
+    page = await shown(web)
 
     assert "+7 (999) 000-00-00" in page
     assert "a test from the PBX cabinet" in page
@@ -69,18 +69,16 @@ async def test_before_the_first_call_the_page_says_so() -> None:
 
 
 @pytest.mark.parametrize("lang", ["ru", "en"])
-async def test_the_state_of_the_house_is_told_in_its_own_words(lang: Language) -> None:
-    house = web_with_known_caller(
+async def test_the_state_of_the_service_is_shown_in_its_own_words(lang: Language) -> None:
+    web = web_with_known_caller(
         lang=lang,
         onec_availability=OneCAvailability(False, "Сеансы заблокированы: обновление"),
         alarms=(ActiveAlarm("store_slow", "the disk took over 100 ms", NOON),),
     )
-    house.directory.stale = True
-    house.add_entry(
-        call(), state=EntryState.DEAD, last_error="Поле «Автор» не заполнено", attempts=3
-    )
+    web.directory.stale = True
+    web.add_entry(call(), state=EntryState.DEAD, last_error="Поле «Автор» не заполнено", attempts=3)
 
-    page = await shown(house)
+    page = await shown(web)
 
     assert f'<html lang="{lang}">' in page
     assert "Сеансы заблокированы: обновление" in page
@@ -91,26 +89,26 @@ async def test_the_state_of_the_house_is_told_in_its_own_words(lang: Language) -
     assert ("попыток: 3" if lang == "ru" else "attempts: 3") in page
 
 
-async def test_a_house_without_an_index_says_what_to_do() -> None:
-    house = WebFixture()
-    house.directory.proven_at = None
+async def test_a_service_without_an_index_says_what_to_do() -> None:
+    web = WebFixture()
+    web.directory.proven_at = None
 
-    assert "Run onec-bridge sync" in await shown(house)
+    assert "Run onec-bridge sync" in await shown(web)
 
 
-async def test_an_entity_set_that_was_not_compared_is_told_with_what_to_do() -> None:
-    house = WebFixture()
-    house.directory.last_report = partial_report()
+async def test_an_entity_set_that_was_not_compared_is_shown_with_what_to_do() -> None:
+    web = WebFixture()
+    web.directory.last_report = partial_report()
 
-    page = await shown(house)
+    page = await shown(web)
 
     assert "not compared: contact persons" in page
     assert "publish it in 1C: Администрирование" in page
 
 
-async def test_what_is_wrong_in_1c_s_data_is_told() -> None:
-    house = WebFixture()
-    house.directory.last_report = SyncReport(
+async def test_what_is_wrong_in_1c_s_data_is_shown() -> None:
+    web = WebFixture()
+    web.directory.last_report = SyncReport(
         NOON,
         1,
         full=False,
@@ -121,30 +119,30 @@ async def test_what_is_wrong_in_1c_s_data_is_told() -> None:
         managers_without_extension=4,
     )
 
-    page = await shown(house)
+    page = await shown(web)
 
     assert "Extension 205 belongs to several: Анна, Борис" in page
     assert "1C has no attribute for extensions" in page
     assert "Managers without an extension: 4" in page
 
 
-async def test_a_final_look_is_no_debt() -> None:
-    house = WebFixture()
-    house.add_entry(call(), stage=DeliveryStage.VERIFY)
+async def test_a_final_look_is_no_pending_entry() -> None:
+    web = WebFixture()
+    web.add_entry(call(), stage=DeliveryStage.VERIFY)
 
-    assert "/retry" not in await shown(house)
+    assert "/retry" not in await shown(web)
 
 
 async def test_refused_entries_are_not_hidden_behind_waiting_ones() -> None:
-    house = WebFixture()
+    web = WebFixture()
     for n in range(30):
         at = NOON + timedelta(minutes=n)
-        house.add_entry(call(question(asked_time=str(n), received_at=at)), created_at=at)
-    dead = house.add_entry(
+        web.add_entry(call(question(asked_time=str(n), received_at=at)), created_at=at)
+    dead = web.add_entry(
         call(question(asked_time="dead")), state=EntryState.DEAD, created_at=NOON - timedelta(1)
     )
 
-    page = await shown(house)
+    page = await shown(web)
 
     assert page.index(f"/console/outbox/{dead.key}/retry") < page.index("waiting")
 
@@ -153,15 +151,15 @@ async def test_refused_entries_are_not_hidden_behind_waiting_ones() -> None:
 async def test_the_buttons_do_what_they_say_and_lead_back(
     button: str, left: EntryState | None
 ) -> None:
-    house = WebFixture()
-    entry = house.add_entry(call(), state=EntryState.DEAD)
-    async with house.admin() as admin:
+    web = WebFixture()
+    entry = web.add_entry(call(), state=EntryState.DEAD)
+    async with web.admin() as admin:
         answer = await admin.post(
             f"/console/outbox/{entry.key}/{button}", headers={"Origin": "http://127.0.0.1"}
         )
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/console/outbox")
-    kept = house.ledger.owed.get(entry.key)
+    kept = web.ledger.outbox.get(entry.key)
     assert (None if kept is None else kept.state) == left
 
 
@@ -174,32 +172,32 @@ async def test_a_button_cannot_be_pushed_by_following_a_link() -> None:
 
 async def test_parts_of_the_page_are_what_the_page_shows() -> None:
     made = call()
-    house = WebFixture()
-    house.ledger.stored[made.key] = made
+    web = WebFixture()
+    web.ledger.stored[made.key] = made
 
-    page = await shown(house)
-    part = await shown(house, f"/console/rows/{made.key}")
-    state = await shown(house, "/console/state")
+    page = await shown(web)
+    part = await shown(web, f"/console/rows/{made.key}")
+    state = await shown(web, "/console/state")
 
     assert part.strip() in page
     assert state.strip() in page
-    async with house.admin() as admin:
+    async with web.admin() as admin:
         assert (await admin.get("/console/rows/none")).status_code == 404
 
 
 async def test_the_stream_goes_on_from_what_the_page_shows() -> None:
-    house = WebFixture()
-    house.event_feed.publish(OneCAvailability(True, "up"))
+    web = WebFixture()
+    web.event_feed.publish(OneCAvailability(True, "up"))
 
-    assert 'data-after="life1-1"' in await shown(house)
+    assert 'data-after="life1-1"' in await shown(web)
 
 
 async def test_what_1c_and_callers_say_is_never_markup() -> None:
-    house = WebFixture(onec_availability=OneCAvailability(False, "<script>alert(1)</script>"))
+    web = WebFixture(onec_availability=OneCAvailability(False, "<script>alert(1)</script>"))
     made = call(question("<img src=x onerror=alert(1)>"), decision())
-    house.add_entry(made, state=EntryState.DEAD, last_error='"><script>alert(2)</script>')
+    web.add_entry(made, state=EntryState.DEAD, last_error='"><script>alert(2)</script>')
 
-    page = await shown(house)
+    page = await shown(web)
 
     assert "<img" not in page
     assert page.count("<script") == 1
@@ -256,11 +254,11 @@ def test_every_ink_is_readable_on_every_ground() -> None:
 
 @pytest.mark.parametrize("name", get_args(AlarmName))
 async def test_an_alarm_says_in_the_reader_s_language_what_it_means(name: AlarmName) -> None:
-    house = web_with_known_caller(
+    web = web_with_known_caller(
         lang="ru", alarms=(ActiveAlarm(name, "the words of the trouble", NOON),)
     )
 
-    page = html.unescape(await shown(house))
+    page = html.unescape(await shown(web))
 
     assert Localizer("ru", UTC).translate(ALARM_TEXTS[name].advice) in page
     assert "the words of the trouble" in page

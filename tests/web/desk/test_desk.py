@@ -1,4 +1,4 @@
-"""The desk's addresses: who sits where, what he sees of numbers, what he may do."""
+"""The desk's addresses: who sits where, what a manager sees of numbers and may do."""
 
 import json
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.anyio
 SEATED = "/desk?extension=205"
 
 
-def house(*, masked: bool = False, **changes: Any) -> WebFixture:
+def desk_web(*, masked: bool = False, **changes: Any) -> WebFixture:
     made = web_with_managers(masked=masked, **changes)
     made.call_ordering = FakeOriginator(made.clock)
     return made
@@ -45,7 +45,7 @@ def record(at: WebFixture, shown: PhoneCall | None = None) -> PhoneCall:
     return shown
 
 
-def told(text: str) -> list[tuple[str, str, Mapping[str, Any]]]:
+def read_events(text: str) -> list[tuple[str, str, Mapping[str, Any]]]:
     """Read a stream's text into (id, event, data)."""
     found = []
     for block in text.split("\n\n"):
@@ -56,7 +56,7 @@ def told(text: str) -> list[tuple[str, str, Mapping[str, Any]]]:
 
 
 async def test_a_manager_sits_at_his_own_telephone_whatever_he_asks_for() -> None:
-    at = house()
+    at = desk_web()
     mine = record(at)
     async with as_manager(at, BORIS) as boris:
         page = await boris.get(SEATED)
@@ -71,14 +71,14 @@ async def test_a_manager_sits_at_his_own_telephone_whatever_he_asks_for() -> Non
 
 
 async def test_the_administrator_chooses_a_desk() -> None:
-    async with house().admin() as admin:
+    async with desk_web().admin() as admin:
         page = (await admin.get("/desk")).text
         assert "/desk?extension=205" in page
         assert "Борис Орлов, 207" in page
 
 
-async def test_a_manager_without_extension_is_told_so() -> None:
-    at = house()
+async def test_a_manager_without_extension_sees_the_reason() -> None:
+    at = desk_web()
     at.directory.staff[BORIS.ref] = replace(BORIS, extension=None)
     async with as_manager(at, BORIS) as boris:
         page = (await boris.get("/desk")).text
@@ -90,15 +90,15 @@ async def test_a_manager_without_extension_is_told_so() -> None:
         assert 'data-extension="207"' in (await boris.get("/desk")).text
 
 
-async def test_two_people_with_one_extension_are_told_so_and_lose_no_call() -> None:
-    at = house()
+async def test_two_people_with_one_extension_are_warned_and_lose_no_call() -> None:
+    at = desk_web()
     at.directory.staff[BORIS.ref] = replace(BORIS, extension="205")
     shown = record(at)
     names = "several people have extension 205: Анна Петрова, Борис Орлов"
     async with as_manager(at, BORIS) as boris, at.admin() as admin:
         page = (await boris.get("/desk")).text
         over_his_shoulder = (await admin.get(SEATED)).text
-        seats = (await admin.get("/desk")).text
+        links = (await admin.get("/desk")).text
 
     assert names in page
     assert "Ask the administrator to give each of you an own extension" in page
@@ -106,25 +106,25 @@ async def test_two_people_with_one_extension_are_told_so_and_lose_no_call() -> N
     assert shown.key in page
     assert names in over_his_shoulder
     assert "Leave the extension with one of them" in over_his_shoulder
-    assert seats.count("shared with others") == 2
+    assert links.count("shared with others") == 2
 
 
 async def test_an_extension_of_one_is_not_talked_about() -> None:
-    at = house()
+    at = desk_web()
     async with as_manager(at, ANNA) as anna, at.admin() as admin:
         assert "several people" not in (await anna.get("/desk")).text
         assert "shared with others" not in (await admin.get("/desk")).text
 
 
 async def test_a_stranger_sees_nothing() -> None:
-    at = house()
+    at = desk_web()
     for path in (SEATED, "/desk/stream", "/desk/search?q=a", "/desk/calls/x"):
         async with at.client(peer="203.0.113.9") as stranger:
             assert (await stranger.get(path)).status_code == 401
 
 
 async def test_another_sites_form_does_nothing() -> None:
-    at = house()
+    at = desk_web()
     shown = record(at)
     async with as_manager(at, ANNA, **{"Sec-Fetch-Site": "cross-site"}) as anna:
         answer = await anna.post(f"/desk/calls/{shown.key}/note", data={"text": "x"})
@@ -133,7 +133,7 @@ async def test_another_sites_form_does_nothing() -> None:
 
 
 async def test_numbers_of_other_managers_clients_are_masked() -> None:
-    at = house(masked=True)
+    at = desk_web(masked=True)
     his = partner("ИП Лютик", manager="Борис Орлов", phones=("+7 916 111-22-33",))
     other = PhoneNumber(79161112233)
     at.directory.cards[other] = card(his, number=other)
@@ -151,7 +151,7 @@ async def test_numbers_of_other_managers_clients_are_masked() -> None:
 
 
 async def test_the_stream_goes_on_from_the_id_the_browser_saw() -> None:
-    at = house()
+    at = desk_web()
     first = record(at)
     seen = at.desk_state.calls.updates_since("205", "").last_id
     second = record(at, call(question("+79161112233", asked_time="2")))
@@ -166,38 +166,40 @@ async def test_the_stream_goes_on_from_the_id_the_browser_saw() -> None:
 
 
 async def first_lines(at: WebFixture, after: str) -> list[tuple[str, str, Mapping[str, Any]]]:
-    """Give what a stream says at once, until its first beat."""
+    """Return what a stream sends at once, until its first beat."""
     rendering = DeskRenderer(at.services(), PageRenderer("en", UTC))
-    sight = DeskAudience("205", "en", Viewer(Role.ADMIN))
-    said = ""
+    viewer = DeskAudience("205", "en", Viewer(Role.ADMIN))
+    stream = ""
     lines = desk_lines(
         at.desk_state.calls,
         "205",
         after,
-        write_card=lambda posted: rendering.render_card(posted, sight),
+        write_card=lambda posted: rendering.render_card(posted, viewer),
         missed_calls=lambda: at.desk_state.missed_calls.of_extension("205"),
-        write_missed_calls=lambda debts: rendering.render_missed_calls(debts, sight),
+        write_missed_calls=lambda missed_calls: rendering.render_missed_calls(missed_calls, viewer),
         heartbeat_s=15,
         time_text=lambda: at.clock().isoformat(),
     )
     async for line in lines:
-        said += line
+        stream += line
         if "event: beat" in line:
             break
     await lines.aclose()
-    return told(said)
+    return read_events(stream)
 
 
-async def test_a_missed_call_s_card_tells_that_the_client_was_called_back() -> None:
-    at = house()
+async def test_a_missed_call_s_card_shows_that_the_client_was_called_back() -> None:
+    at = desk_web()
     missed = record(at, replace(call(), state=CallState(Disposition.MISSED)))
     owner = Target("205", ANNA.ref, ANNA.name)
     key = missed.key
-    debt = MissedCall(key, missed.client_key, "Иванов", (NUMBER,), (key,), key, owner, NOON, NOON)
+    missed_call = MissedCall(
+        key, missed.client_key, "Иванов", (NUMBER,), (key,), key, owner, NOON, NOON
+    )
     async with as_manager(at, ANNA) as anna:
         seen = []
         for change in ({}, {"closed_at": NOON, "closed_by": "later"}, {"closed_at": NOON}):
-            at.desk_state.publish(MissedCallChanged(replace(debt, **change)))
+            at.desk_state.publish(MissedCallChanged(replace(missed_call, **change)))
             seen.append((await anna.get(f"/desk/calls/{key}")).text)
 
     assert "Waits since" in seen[0]
@@ -206,19 +208,19 @@ async def test_a_missed_call_s_card_tells_that_the_client_was_called_back() -> N
     assert not any("Waits since" in text for text in seen[1:])
 
 
-async def test_a_withheld_number_is_said_once() -> None:
-    at = house()
+async def test_a_withheld_number_is_shown_once() -> None:
+    at = desk_web()
     withheld = call(question("anonymous"))
     record(at, replace(withheld, decision=replace(withheld.decision, candidates=())))
     async with as_manager(at, ANNA) as anna:
         page = (await anna.get("/desk")).text
-    told = page.count("Unknown caller, number withheld")
-    assert told
-    assert page.count("number withheld") == told
+    read_events = page.count("Unknown caller, number withheld")
+    assert read_events
+    assert page.count("number withheld") == read_events
 
 
 async def test_what_somebody_does_is_in_the_audit_list() -> None:
-    at = house()
+    at = desk_web()
     shown = record(at)
     async with as_manager(at, ANNA) as anna:
         for path, form in (
@@ -251,7 +253,7 @@ async def test_what_somebody_does_is_in_the_audit_list() -> None:
     ],
 )
 async def test_what_makes_no_sense_is_refused(path: str, form: dict[str, str], status: int) -> None:
-    at = house()
+    at = desk_web()
     shown = record(at)
     async with at.admin() as admin:
         answer = await admin.post(f"{path.format(key=shown.key)}?extension=205", data=form)
@@ -261,7 +263,7 @@ async def test_what_makes_no_sense_is_refused(path: str, form: dict[str, str], s
 
 
 async def test_an_order_that_the_pbx_refused_says_why() -> None:
-    at = house()
+    at = desk_web()
     at.call_ordering = FakeOriginator(at.clock, OrderState.REFUSED, "no money")
     shown = record(at)
     async with at.admin() as admin:
@@ -271,7 +273,7 @@ async def test_an_order_that_the_pbx_refused_says_why() -> None:
 
 
 async def test_without_a_pbx_there_is_no_call_button() -> None:
-    at = house()
+    at = desk_web()
     at.call_ordering = None
     shown = record(at)
     async with at.admin() as admin:
@@ -281,7 +283,7 @@ async def test_without_a_pbx_there_is_no_call_button() -> None:
 
 
 async def test_pages_allow_no_inline_script_and_no_other_host() -> None:
-    at = house()
+    at = desk_web()
     record(at)
     async with at.admin() as admin:
         page = await admin.get(SEATED)
@@ -294,7 +296,7 @@ async def test_pages_allow_no_inline_script_and_no_other_host() -> None:
 
 
 async def test_too_many_desks_of_one_telephone_are_refused() -> None:
-    at = house()
+    at = desk_web()
     for _ in range(MAX_STREAMS_OF_ONE):
         at.stream_limits.acquire("telephone 205")
     async with at.admin() as admin:

@@ -1,4 +1,4 @@
-"""A hidden number is shown to whoever asks for it, to him alone, and it is kept that he asked."""
+"""A hidden number is shown to whom asks for it, to that manager alone, and the audit has it."""
 
 import re
 from dataclasses import replace
@@ -15,8 +15,9 @@ from bridge.ports.audit import AuditAct
 from bridge.ports.events import CallRecorded, MissedCallChanged
 from bridge.web.desk.revealed_numbers import REVEALED_FOR, RevealedNumbers
 from tests.support.builders import NOON, NUMBER, call, card, manager, partner, question
+from tests.web.services_in_memory import DirectoryInMemory
 from tests.web.signed_in_managers import ANNA, BORIS, as_manager, web_with_managers
-from tests.web.web_fixture import DirectoryInMemory, WebFixture
+from tests.web.web_fixture import WebFixture
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +37,7 @@ class Searched(DirectoryInMemory):
         return LUTIK if ref == LUTIK.ref else None
 
 
-def house(*, masked: bool = True) -> WebFixture:
+def desk_web(*, masked: bool = True) -> WebFixture:
     made = web_with_managers(masked=masked, directory=Searched())
     made.directory.cards[OTHER] = card(LUTIK, number=OTHER)
     return made
@@ -53,11 +54,11 @@ def ring(at: WebFixture, caller: str = f"+{OTHER}") -> PhoneCall:
     return begun
 
 
-def owe(at: WebFixture, missed: PhoneCall) -> None:
+def miss(at: WebFixture, missed: PhoneCall) -> None:
     owner = Target("205", ANNA.ref, ANNA.name)
     key, client = missed.key, missed.client_key
-    debt = MissedCall(key, client, "ИП Лютик", (OTHER,), (key,), key, owner, NOON, NOON)
-    at.desk_state.publish(MissedCallChanged(debt))
+    missed_call = MissedCall(key, client, "ИП Лютик", (OTHER,), (key,), key, owner, NOON, NOON)
+    at.desk_state.publish(MissedCallChanged(missed_call))
 
 
 def digits(text: str) -> str:
@@ -65,9 +66,9 @@ def digits(text: str) -> str:
 
 
 async def test_no_number_is_in_the_page_before_it_was_asked_for() -> None:
-    at = house()
+    at = desk_web()
     known, stranger = ring(at), ring(at, "+79261112233")
-    owe(at, known)
+    miss(at, known)
     async with as_manager(at, ANNA) as anna:
         page = (await anna.get("/desk?q=Лютик")).text
 
@@ -79,21 +80,21 @@ async def test_no_number_is_in_the_page_before_it_was_asked_for() -> None:
 
 
 async def test_who_asks_sees_it_from_then_on_and_it_is_kept_that_he_asked_once() -> None:
-    at = house()
+    at = desk_web()
     shown = ring(at)
-    owe(at, shown)
+    miss(at, shown)
     path = f"/desk/calls/{shown.key}/number"
     async with as_manager(at, ANNA, **AS_SCRIPT) as anna:
-        told = (await anna.post(path)).json()
+        revealed = (await anna.post(path)).json()
         again = (await anna.post(path)).json()
         page = (await anna.get("/desk")).text
 
-    assert told["words"].startswith(WHOLE)
-    assert "audit list" in told["words"]
-    assert WHOLE in told["card"]
-    assert WHOLE in told["missed"]
-    assert "Show the number" not in told["card"] + told["missed"]
-    assert again["card"] == told["card"]
+    assert revealed["words"].startswith(WHOLE)
+    assert "audit list" in revealed["words"]
+    assert WHOLE in revealed["card"]
+    assert WHOLE in revealed["missed"]
+    assert "Show the number" not in revealed["card"] + revealed["missed"]
+    assert again["card"] == revealed["card"]
     assert page.count(WHOLE) == 2
     assert [(r.act, r.who, r.subject, r.words) for r in at.audit.appended] == [
         (AuditAct.NUMBER_REVEALED, ANNA.name, shown.key, HIDDEN)
@@ -101,7 +102,7 @@ async def test_who_asks_sees_it_from_then_on_and_it_is_kept_that_he_asked_once()
 
 
 async def test_it_is_shown_to_nobody_else() -> None:
-    at = house()
+    at = desk_web()
     carl = manager("Карл Третий", "205")
     at.directory.staff[carl.ref] = carl
     shown = ring(at)
@@ -115,7 +116,7 @@ async def test_it_is_shown_to_nobody_else() -> None:
 
 
 async def test_the_next_day_it_is_hidden_again() -> None:
-    at = house()
+    at = desk_web()
     shown = ring(at)
     async with as_manager(at, ANNA) as anna:
         await anna.post(f"/desk/calls/{shown.key}/number")
@@ -127,16 +128,16 @@ async def test_the_next_day_it_is_hidden_again() -> None:
 
 
 async def test_a_number_found_by_name_is_asked_for_too() -> None:
-    at = house()
+    at = desk_web()
     form = {"q": "Лютик", "of": LUTIK.ref, "place": "0"}
     async with as_manager(at, ANNA) as anna:
         before = (await anna.get("/desk/search?q=Лютик")).text
-        told = (await anna.post("/desk/number", data=form, headers=AS_SCRIPT)).json()
+        revealed = (await anna.post("/desk/number", data=form, headers=AS_SCRIPT)).json()
         by_form = await anna.post("/desk/number", data=form)
         page = await anna.get(by_form.headers["Location"])
 
     assert "Show the number" in before
-    assert WHOLE in told["found"]
+    assert WHOLE in revealed["found"]
     assert by_form.status_code == 303
     assert WHOLE in page.text
     assert [(r.act, r.subject, r.words) for r in at.audit.appended] == [
@@ -145,7 +146,7 @@ async def test_a_number_found_by_name_is_asked_for_too() -> None:
 
 
 async def test_without_a_script_the_button_leads_back_to_the_page() -> None:
-    at = house()
+    at = desk_web()
     shown = ring(at)
     async with as_manager(at, ANNA) as anna:
         answer = await anna.post(f"/desk/calls/{shown.key}/number")
@@ -156,10 +157,10 @@ async def test_without_a_script_the_button_leads_back_to_the_page() -> None:
 
 
 async def test_what_was_never_hidden_has_no_button_and_leaves_no_record() -> None:
-    open_house, masked = house(masked=False), house()
-    his, hers = ring(open_house), ring(masked, f"+{NUMBER}")
+    unmasked, masked = desk_web(masked=False), desk_web()
+    his, hers = ring(unmasked), ring(masked, f"+{NUMBER}")
     async with (
-        as_manager(open_house, ANNA) as anna,
+        as_manager(unmasked, ANNA) as anna,
         as_manager(masked, ANNA) as strict,
         masked.admin() as admin,
     ):
@@ -168,18 +169,18 @@ async def test_what_was_never_hidden_has_no_button_and_leaves_no_record() -> Non
             (await strict.get("/desk")).text,  # her own client
             (await admin.get("/desk?extension=205")).text,
         ]
-        told = [
+        revealed = [
             await anna.post(f"/desk/calls/{his.key}/number"),
             await admin.post(f"/desk/calls/{hers.key}/number?extension=205"),
         ]
 
     assert not any("Show the number" in page for page in pages)
-    assert {answer.status_code for answer in told} == {303}
-    assert open_house.audit.appended == masked.audit.appended == []
+    assert {answer.status_code for answer in revealed} == {303}
+    assert unmasked.audit.appended == masked.audit.appended == []
 
 
 async def test_nobody_is_shown_what_his_desk_does_not_show() -> None:
-    at = house()
+    at = desk_web()
     shown = ring(at)
     withheld = call(question("anonymous", asked_time="9"))
     at.ledger.stored[withheld.key] = withheld
@@ -208,7 +209,7 @@ async def test_nobody_is_shown_what_his_desk_does_not_show() -> None:
 
 
 async def test_where_it_cannot_be_kept_that_he_asked_nothing_is_shown() -> None:
-    at = house()
+    at = desk_web()
     shown = ring(at)
     at.audit.full_disk = True
     async with as_manager(at, ANNA) as anna:

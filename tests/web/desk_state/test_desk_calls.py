@@ -1,4 +1,4 @@
-"""The board: whatever breaks, a desk that comes back is told what it missed, and nothing else."""
+"""The board: whatever breaks, a desk that comes back gets what it missed, and nothing else."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ def keys(board: DeskCalls, after: str = "", extension: str = "205") -> list[str]
     return [posted.call.key for posted in board.updates_since(extension, after).updates]
 
 
-def test_a_desk_is_told_what_changed_behind_the_id_it_saw() -> None:
+def test_a_desk_gets_what_changed_behind_the_id_it_saw() -> None:
     board, (first, second) = DeskCalls("life1", Clock()), (ring(1), ring(2))
     board.publish(CallRecorded(first))
     seen = board.updates_since("205", "").last_id
@@ -48,7 +48,7 @@ def test_a_desk_is_told_what_changed_behind_the_id_it_saw() -> None:
 
 
 @pytest.mark.parametrize("after", ["", "life0-1", "life1-99", "life1-x", "life1-" + "9" * 40, "-"])
-def test_an_id_of_another_life_brings_everything(after: str) -> None:
+def test_an_id_of_another_process_brings_everything(after: str) -> None:
     board = DeskCalls("life1", Clock())
     board.publish(CallRecorded(ring()))
     news = board.updates_since("205", after)
@@ -56,7 +56,7 @@ def test_an_id_of_another_life_brings_everything(after: str) -> None:
     assert len(news.updates) == 1
 
 
-def test_other_telephones_are_told_nothing() -> None:
+def test_other_telephones_get_nothing() -> None:
     board = DeskCalls("life1", Clock())
     board.publish(CallRecorded(ring()))
     assert keys(board, extension="207") == []
@@ -98,7 +98,7 @@ def test_what_is_long_over_goes() -> None:
     assert board.find_call(ring(1).key, "205") is None
 
 
-async def test_only_who_is_concerned_is_woken() -> None:
+async def test_only_who_is_concerned_gets_a_change() -> None:
     board = DeskCalls("life1", Clock())
     with board.listen("205") as mine, board.listen("207") as other:
         assert board.count_listeners() == 2
@@ -116,7 +116,7 @@ async def test_the_end_wakes_everybody() -> None:
         assert board.closed
 
 
-def owed(second: Manager | None = None) -> MissedCall:
+def missed_call(second: Manager | None = None) -> MissedCall:
     one = ring()
     return MissedCall(
         key=one.key,
@@ -132,21 +132,21 @@ def owed(second: Manager | None = None) -> MissedCall:
     )
 
 
-async def test_a_debt_is_shown_to_its_owner_until_it_is_paid_and_to_the_second_person() -> None:
+async def test_a_missed_call_is_shown_to_its_owner_until_called_back_and_on_escalation() -> None:
     boss = manager("Борис Орлов", "207")
     board = DeskCalls("life1", Clock())
-    book = MissedCallList(board, lambda: rows(boss))
+    missed_calls = MissedCallList(board, lambda: rows(boss))
     with board.listen("205") as owner, board.listen("207") as second:
-        book.publish(MissedCallChanged(owed()))
+        missed_calls.publish(MissedCallChanged(missed_call()))
         assert await owner.wait(5)
-        assert [len(book.of_extension(extension)) for extension in ("205", "207")] == [1, 0]
-        assert book.of_client("client") == owed()
-        assert book.of_client("") is None
+        assert [len(missed_calls.of_extension(extension)) for extension in ("205", "207")] == [1, 0]
+        assert missed_calls.of_client("client") == missed_call()
+        assert missed_calls.of_client("") is None
 
-        book.publish(MissedCallChanged(owed(boss)))
+        missed_calls.publish(MissedCallChanged(missed_call(boss)))
         assert await second.wait(5)
-        assert [len(book.of_extension(extension)) for extension in ("205", "207")] == [1, 1]
+        assert [len(missed_calls.of_extension(extension)) for extension in ("205", "207")] == [1, 1]
 
-        book.publish(MissedCallChanged(replace(owed(boss), closed_at=NOON)))
+        missed_calls.publish(MissedCallChanged(replace(missed_call(boss), closed_at=NOON)))
         assert await second.wait(5)
-        assert [len(book.of_extension(extension)) for extension in ("205", "207")] == [0, 0]
+        assert [len(missed_calls.of_extension(extension)) for extension in ("205", "207")] == [0, 0]

@@ -26,7 +26,7 @@ class Unread:
         return {"type": "http.request", "body": b"x" * 1000, "more_body": True}
 
 
-async def send(house: WebFixture, method: str, path: str, body: Receive, **headers: str) -> int:
+async def send(web: WebFixture, method: str, path: str, body: Receive, **headers: str) -> int:
     statuses: list[int] = []
 
     async def answer(message: Message) -> None:
@@ -47,7 +47,7 @@ async def send(house: WebFixture, method: str, path: str, body: Receive, **heade
         "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()],
     }
     sender: Send = answer
-    await house.app()(scope, body, sender)
+    await web.app()(scope, body, sender)
     return statuses[0]
 
 
@@ -113,21 +113,21 @@ async def test_a_form_that_was_cut_short_is_no_fault_of_ours() -> None:
 
 
 async def test_an_event_of_a_usual_size_and_far_above_is_read() -> None:
-    house = web_with_known_caller()
-    async with house.pbx() as pbx:
+    web = web_with_known_caller()
+    async with web.pbx() as pbx:
         answer = await pbx.post("/sipuni/events", content=b"event=1&a=" + b"x" * (MAX_BODY - 10))
 
     assert answer.json() == {"success": True}
-    assert len(house.ledger.kept_events) == 1
+    assert len(web.ledger.kept_events) == 1
 
 
 async def test_an_event_too_large_to_be_one_is_not_acknowledged() -> None:
-    house = web_with_known_caller()
-    async with house.pbx() as pbx:
+    web = web_with_known_caller()
+    async with web.pbx() as pbx:
         answer = await pbx.post("/sipuni/events", content=b"event=1&a=" + b"x" * MAX_BODY)
 
     assert (answer.status_code, answer.json()) == (413, {"success": False})
-    assert not house.ledger.kept_events
+    assert not web.ledger.kept_events
 
 
 async def test_a_page_reads_no_query_without_an_end() -> None:

@@ -1,4 +1,4 @@
-"""The pages' words: one catalogue, whole, with nothing left over; dates and numbers by custom."""
+"""The pages' texts: one catalogue, whole, with nothing left over; dates and numbers by custom."""
 
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -27,8 +27,8 @@ _KEYWORDS = {
 _JINJA = {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}
 
 
-def said() -> set[str | tuple[str, ...]]:
-    """Give every text that templates and code say."""
+def extracted() -> set[str | tuple[str, ...]]:
+    """Return every text that templates and code show."""
     methods = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
     options = {"**/templates/**.html": _JINJA}
     return {m for _, _, m, *_ in extract_from_dir(WEB, methods, options, keywords=_KEYWORDS)}
@@ -42,7 +42,7 @@ def catalogue() -> list[Message]:
 def test_everything_the_pages_say_is_in_the_catalogue_and_nothing_else() -> None:
     kept = {m.id if isinstance(m.id, str) else tuple(m.id) for m in catalogue()}
 
-    assert kept == said()
+    assert kept == extracted()
 
 
 def test_every_text_is_translated_with_its_fields() -> None:
@@ -55,12 +55,12 @@ def test_every_text_is_translated_with_its_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "words"), [(1, "1 звонок"), (2, "2 звонка"), (5, "5 звонков"), (21, "21 звонок")]
+    ("count", "phrase"), [(1, "1 звонок"), (2, "2 звонка"), (5, "5 звонков"), (21, "21 звонок")]
 )
-def test_russian_counts_as_people_do(count: int, words: str) -> None:
+def test_russian_counts_as_people_do(count: int, phrase: str) -> None:
     text = translations("ru").ungettext("%(num)s call", "%(num)s calls", count)
 
-    assert text % {"num": count} == words
+    assert text % {"num": count} == phrase
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_moments_and_numbers_are_written_by_custom(lang: Language, expected: str
 
 
 @pytest.mark.parametrize(
-    ("span", "words"),
+    ("span", "phrase"),
     [
         (timedelta(seconds=-5), "0 с"),
         (timedelta(seconds=59), "59 с"),
@@ -102,16 +102,16 @@ def test_moments_and_numbers_are_written_by_custom(lang: Language, expected: str
         (timedelta(days=2), "2 дн."),
     ],
 )
-def test_a_span_is_told_in_its_largest_unit(span: timedelta, words: str) -> None:
-    assert Localizer("ru", UTC).format_duration(span).replace("\u00a0", " ") == words
+def test_a_span_is_shown_in_its_largest_unit(span: timedelta, phrase: str) -> None:
+    assert Localizer("ru", UTC).format_duration(span).replace("\u00a0", " ") == phrase
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0, "0:00"), (7, "0:07"), (760, "12:40"), (3723, "1:02:03")]
+    ("seconds", "phrase"), [(0, "0:00"), (7, "0:07"), (760, "12:40"), (3723, "1:02:03")]
 )
-def test_a_talk_is_told_to_the_second(seconds: int, words: str) -> None:
-    assert Localizer.format_stopwatch(timedelta(seconds=seconds)) == words
+def test_a_talk_is_shown_to_the_second(seconds: int, phrase: str) -> None:
+    assert Localizer.format_stopwatch(timedelta(seconds=seconds)) == phrase
 
 
-def test_what_happens_this_moment_is_not_told_to_come() -> None:
+def test_what_happens_this_moment_is_not_shown_as_future() -> None:
     assert Localizer("ru", UTC).format_ago(NOON + timedelta(seconds=3), NOON) == "только что"

@@ -1,4 +1,4 @@
-"""How people come in: the administrator by password, managers by link or by 1C's word."""
+"""How people come in: the administrator by password, managers by link or by 1C's password."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml", "Sec-Fetch-Mode": "navig
 ANNA = manager()
 
 
-def house(password: str | None = ADMIN, **changes: Any) -> WebFixture:
+def sign_in_web(password: str | None = ADMIN, **changes: Any) -> WebFixture:
     access = AdminAccess(password, SECRET, **changes)
     return web_with_known_caller(admin_access=access)
 
@@ -52,24 +52,24 @@ def acts(home: WebFixture) -> list[AuditAct]:
 
 
 async def test_a_stranger_at_a_browser_is_led_to_the_sign_in_and_back() -> None:
-    home = house()
+    home = sign_in_web()
     async with visitor(home) as browser:
         away = await browser.get("/console/calls?q=Иванов")
         shown = await browser.get(away.headers["location"])
-        wanted = shown.text.rpartition('name="next" value="')[2].partition('"')[0]
+        target = shown.text.rpartition('name="next" value="')[2].partition('"')[0]
         back = await sign_in(browser, next="/console/calls?q=x")
         page = await browser.get(back.headers["location"])
 
     assert away.status_code == 303
     assert away.headers["location"].startswith("/login?next=/console/calls")
-    assert wanted.startswith("/console/calls")
+    assert target.startswith("/console/calls")
     assert (back.status_code, back.headers["location"]) == (303, "/console/calls?q=x")
     assert page.status_code == 200
     assert acts(home) == [AuditAct.SIGNED_IN]
 
 
 async def test_a_script_gets_a_challenge_and_no_page() -> None:
-    async with house().client(peer="203.0.113.7") as script:
+    async with sign_in_web().client(peer="203.0.113.7") as script:
         answer = await script.get("/console/calls")
 
     assert answer.status_code == 401
@@ -77,7 +77,7 @@ async def test_a_script_gets_a_challenge_and_no_page() -> None:
 
 
 async def test_a_page_s_own_script_gets_no_challenge_that_would_pop_up() -> None:
-    async with house().client(headers={"Sec-Fetch-Mode": "cors"}) as script:
+    async with sign_in_web().client(headers={"Sec-Fetch-Mode": "cors"}) as script:
         answer = await script.get("/console/state")
 
     assert answer.status_code == 401
@@ -85,8 +85,8 @@ async def test_a_page_s_own_script_gets_no_challenge_that_would_pop_up() -> None
 
 
 @pytest.mark.parametrize("password", ["", "wrong", ADMIN + "x", "x" * 60_000])
-async def test_a_wrong_password_opens_nothing_and_is_noted(password: str) -> None:
-    home = house()
+async def test_a_wrong_password_opens_nothing_and_is_recorded(password: str) -> None:
+    home = sign_in_web()
     async with visitor(home) as browser:
         answer = await sign_in(browser, password)
         after = await browser.get("/console/calls")
@@ -100,7 +100,7 @@ async def test_a_wrong_password_opens_nothing_and_is_noted(password: str) -> Non
 
 
 async def test_a_hash_in_the_setting_opens_to_its_password_alone() -> None:
-    home = house(str(PasswordHash.create("пароль админа")))
+    home = sign_in_web(str(PasswordHash.create("пароль админа")))
     async with visitor(home) as browser:
         wrong = await sign_in(browser, "пароль")
         right = await sign_in(browser, "пароль админа")
@@ -126,7 +126,7 @@ PROXY = (ipaddress.ip_network("10.0.0.0/8"),)
     ("peer", "headers", "secure"),
     [
         ("203.0.113.7", {}, False),
-        ("203.0.113.7", {"X-Forwarded-Proto": "https"}, False),  # a stranger's word
+        ("203.0.113.7", {"X-Forwarded-Proto": "https"}, False),  # a stranger's claim
         ("10.0.0.1", {"X-Forwarded-Proto": "https"}, True),
         ("10.0.0.1", {"X-Forwarded-Proto": "http"}, False),
     ],
@@ -134,7 +134,7 @@ PROXY = (ipaddress.ip_network("10.0.0.0/8"),)
 async def test_the_session_is_out_of_reach_of_scripts_and_of_other_sites(
     peer: str, headers: Mapping[str, str], secure: bool
 ) -> None:
-    home = house(trusted_proxies=PROXY)
+    home = sign_in_web(trusted_proxies=PROXY)
     async with home.client(peer=peer, headers=headers) as browser:
         answer = await sign_in(browser)
 
@@ -148,7 +148,7 @@ async def test_the_session_is_out_of_reach_of_scripts_and_of_other_sites(
 
 @pytest.mark.parametrize("restarted", [False, True])
 async def test_signing_out_ends_the_session_wherever_its_cookie_went(restarted: bool) -> None:
-    home = house()
+    home = sign_in_web()
     app = home.app()
     async with visitor(home, app) as browser, visitor(home, app) as desk:
         await sign_in(browser)
@@ -169,7 +169,7 @@ async def test_signing_out_ends_the_session_wherever_its_cookie_went(restarted: 
 
 
 async def test_without_a_password_the_console_opens_by_a_link_once() -> None:
-    home = house(None)
+    home = sign_in_web(None)
     app = home.app()
     link_there = "/login/link/" + SignedTokens(SECRET, "").create_console_link()
     async with visitor(home, app) as browser, visitor(home, app) as second:
@@ -191,7 +191,7 @@ async def test_without_a_password_the_console_opens_by_a_link_once() -> None:
 
 
 async def test_a_link_to_the_console_is_dead_after_an_hour_and_when_another_made_it() -> None:
-    home = house(None)
+    home = sign_in_web(None)
     with time_machine.travel(NOON, tick=False) as clock:
         old = SignedTokens(SECRET, "").create_console_link()
         clock.shift(3700)
@@ -210,12 +210,12 @@ async def test_a_link_to_the_console_is_dead_after_an_hour_and_when_another_made
 
 
 async def test_another_password_ends_every_session() -> None:
-    async with visitor(house("old")) as browser:
+    async with visitor(sign_in_web("old")) as browser:
         await sign_in(browser, "old")
         kept = cookies_of(browser)
     async with (
-        visitor(house("old"), Cookie=kept) as same,
-        visitor(house("new"), Cookie=kept) as new,
+        visitor(sign_in_web("old"), Cookie=kept) as same,
+        visitor(sign_in_web("new"), Cookie=kept) as new,
     ):
         answers = [await same.get("/console/calls"), await new.get("/console/calls")]
 
@@ -224,7 +224,7 @@ async def test_another_password_ends_every_session() -> None:
 
 @pytest.mark.parametrize("path", ["/login/admin", "/login/manager", "/logout", "/language"])
 async def test_no_other_site_signs_anybody_in_or_out(path: str) -> None:
-    home = house()
+    home = sign_in_web()
     async with visitor(home, Origin="https://evil.example") as browser:
         answer = await browser.post(path, data={"password": ADMIN})
 
@@ -236,7 +236,7 @@ async def test_no_other_site_signs_anybody_in_or_out(path: str) -> None:
     "there", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
 )
 async def test_the_sign_in_leads_to_no_other_site(there: str) -> None:
-    async with visitor(house()) as browser:
+    async with visitor(sign_in_web()) as browser:
         answer = await sign_in(browser, next=there)
 
     assert answer.headers["location"] == "/"
@@ -251,10 +251,10 @@ async def as_manager(
     return await browser.post("/login/manager", data={"name": name, "password": password})
 
 
-@pytest.mark.parametrize("said", [SignInAnswer.ACCEPTED, SignInAnswer.NO_RIGHTS])
-async def test_whom_1c_vouches_for_opens_his_desk_and_nothing_else(said: SignInAnswer) -> None:
-    home = house()
-    home.onec_sign_in.answer_instead = said
+@pytest.mark.parametrize("verdict", [SignInAnswer.ACCEPTED, SignInAnswer.NO_RIGHTS])
+async def test_whom_1c_vouches_for_opens_his_desk_and_nothing_else(verdict: SignInAnswer) -> None:
+    home = sign_in_web()
+    home.onec_sign_in.answer_instead = verdict
     async with visitor(home) as browser:
         answer = await as_manager(browser, f"  {ANNA.name.upper()} ")
         console = await browser.get("/console/calls")
@@ -268,28 +268,28 @@ async def test_whom_1c_vouches_for_opens_his_desk_and_nothing_else(said: SignInA
 
 
 @pytest.mark.parametrize(
-    ("said", "status", "words"),
+    ("verdict", "status", "text"),
     [
         (SignInAnswer.REFUSED, 401, "1C did not accept this name and password"),
         (SignInAnswer.PROVES_NOTHING, 503, "accepts any password"),
         (OneCSessionsBlocked("service root", "обновление до 18:00"), 503, "обновление до 18:00"),
     ],
 )
-async def test_what_1c_says_is_told_as_it_is(
-    said: SignInAnswer | Exception, status: int, words: str
+async def test_1c_s_answer_is_shown_as_it_is(
+    verdict: SignInAnswer | Exception, status: int, text: str
 ) -> None:
-    home = house()
-    home.onec_sign_in.answer_instead = said
+    home = sign_in_web()
+    home.onec_sign_in.answer_instead = verdict
     async with visitor(home) as browser:
         answer = await as_manager(browser)
 
     assert answer.status_code == status
-    assert words in answer.text
+    assert text in answer.text
     assert "set-cookie" not in answer.headers
 
 
-async def test_a_name_1c_knows_and_the_bridge_does_not_is_told_so() -> None:
-    home = house()
+async def test_a_name_1c_knows_and_the_bridge_does_not_is_answered_so() -> None:
+    home = sign_in_web()
     home.onec_sign_in.answer_instead = SignInAnswer.ACCEPTED
     home.directory.staff.update(rows(ANNA, replace(manager("Тёзка"), name=ANNA.name)))
     async with visitor(home) as browser:
@@ -302,7 +302,7 @@ async def test_a_name_1c_knows_and_the_bridge_does_not_is_told_so() -> None:
 
 
 async def test_a_1c_password_is_in_no_record() -> None:
-    home = house()
+    home = sign_in_web()
     home.onec_sign_in.passwords[ANNA.name] = "очень-тайный"
     async with visitor(home) as browser:
         answer = await as_manager(browser, password="очень-тайный")
@@ -318,7 +318,7 @@ def link(generation: int = 0) -> str:
 
 
 async def test_a_personal_link_opens_the_desk_until_it_is_revoked() -> None:
-    home = house()
+    home = sign_in_web()
     async with visitor(home) as browser:
         opened = await browser.get(link())
         inside = await browser.get("/console/calls")
@@ -328,7 +328,7 @@ async def test_a_personal_link_opens_the_desk_until_it_is_revoked() -> None:
         new = await browser.get(link(1))
 
     assert (opened.status_code, opened.headers["location"]) == (303, "/desk")
-    assert inside.status_code == 403  # a manager, at the administrator's door
+    assert inside.status_code == 403  # a manager, at the administrator's sign-in
     assert session.status_code == 303  # a stranger again
     assert again.status_code == 403
     assert "no longer valid" in again.text
@@ -336,7 +336,7 @@ async def test_a_personal_link_opens_the_desk_until_it_is_revoked() -> None:
 
 
 async def test_who_left_1c_is_let_in_no_more() -> None:
-    home = house()
+    home = sign_in_web()
     async with visitor(home) as browser:
         await browser.get(link())
         home.directory.staff.update(rows(manager(invalid=True)))
@@ -348,7 +348,7 @@ async def test_who_left_1c_is_let_in_no_more() -> None:
 
 @pytest.mark.parametrize("sealed", ["x", "x" * 5000, "%00", "W10.forged"])
 async def test_a_link_nobody_made_opens_nothing(sealed: str) -> None:
-    async with visitor(house()) as browser:
+    async with visitor(sign_in_web()) as browser:
         answer = await browser.get(f"/enter/{sealed}")
 
     assert answer.status_code == 403
@@ -367,7 +367,7 @@ async def test_a_session_is_no_link_and_a_link_no_session() -> None:
 
 
 async def test_a_person_reads_in_the_language_he_chose() -> None:
-    home = house()
+    home = sign_in_web()
     async with visitor(home) as browser:
         english = await browser.get("/login")
         chosen = await browser.post("/language", data={"lang": "ru", "next": "/login"})
@@ -383,7 +383,7 @@ async def test_a_person_reads_in_the_language_he_chose() -> None:
 
 
 async def test_a_refusal_is_a_page_to_a_person_and_json_to_a_script() -> None:
-    home = house()
+    home = sign_in_web()
     async with visitor(home) as browser, home.client(peer="203.0.113.7") as script:
         page = await browser.get("/console/calls/none", auth=AS_ADMIN)
         answer = await script.get("/console/calls/none", auth=AS_ADMIN)

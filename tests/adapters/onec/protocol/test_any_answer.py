@@ -157,11 +157,11 @@ SIGN_IN = "sign in"
 
 @pytest.mark.parametrize("name", [*REQUESTS, SIGN_IN])
 def test_no_answer_breaks_a_request(name: str) -> None:
-    async def ask(told: list[tuple[int, str, bytes]]) -> None:
+    async def ask(answers_given: list[tuple[int, str, bytes]]) -> None:
         turn = iter(range(10_000))
 
         def answer(_: httpx.Request) -> httpx.Response:
-            status, kind, body = told[next(turn) % len(told)]
+            status, kind, body = answers_given[next(turn) % len(answers_given)]
             return httpx.Response(status, headers={"content-type": kind}, content=body)
 
         def connect(*_: str) -> ODataClient:
@@ -182,8 +182,8 @@ def test_no_answer_breaks_a_request(name: str) -> None:
         assert found is None or 0 < len(str(found)) < _LONGEST_SENTENCE
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(told=st.lists(answers, min_size=1, max_size=4))
-    def holds(told: list[tuple[int, str, bytes]]) -> None:
-        anyio.run(ask, told)
+    @given(answers_given=st.lists(answers, min_size=1, max_size=4))
+    def run_any_answers(answers_given: list[tuple[int, str, bytes]]) -> None:
+        anyio.run(ask, answers_given)
 
-    holds()
+    run_any_answers()

@@ -207,7 +207,7 @@ async def test_a_write_that_never_left_is_surely_undone() -> None:
     assert type(caught.value) is OneCUnavailable
 
 
-async def test_a_repeated_key_is_told_apart_from_other_refusals() -> None:
+async def test_a_repeated_key_differs_from_other_refusals() -> None:
     there = {"odata.error": {"code": "15", "message": {"value": "уже существует"}}}
 
     with pytest.raises(OneCAlreadyExists):

@@ -58,7 +58,7 @@ HANDLER = "Ошибка при выполнении обработчика - 'П
 
 
 def page(sentence: str, title: str = "1С:Предприятие") -> bytes:
-    """Return a page of 1C's: a title that tells nothing, and a sentence that says why."""
+    """Return a page of 1C's: a title without a reason, and a sentence that says why."""
     return (
         f"<!DOCTYPE html><html><head><title>{title}</title><style>p {{color: red}}</style></head>"
         f"<body><div>Ошибка</div><p>{sentence}</p><script>var x = 1</script></body></html>"
@@ -81,7 +81,7 @@ SIGN_IN = (
     "<html><head><title>1С:Фреш</title></head><body><h1>Вход в приложение</h1><form>"
     '<input name="login"><input type="password" name="password"></form></body></html>'
 ).encode()
-#: 1C's own words may stand in a nested error, below a formula.
+#: 1C's own message may stand in a nested error, below a formula.
 NESTED = json.dumps(
     {
         "odata.error": {
@@ -175,18 +175,18 @@ CASES = [
 def test_every_answer_means_one_error(
     status: int, body: bytes, read: type[OneCError], write: type[OneCError]
 ) -> None:
-    said = parse_response(status, body)
+    response = parse_response(status, body)
 
-    assert type(error_of_response(said, "Set", write=False)) is read
-    assert type(error_of_response(said, "Set", write=True)) is write
+    assert type(error_of_response(response, "Set", write=False)) is read
+    assert type(error_of_response(response, "Set", write=True)) is write
 
 
-def test_the_administrators_words_are_told_without_the_formula() -> None:
-    said = parse_response(
+def test_the_administrators_message_is_read_without_the_formula() -> None:
+    response = parse_response(
         403, exception("Начало сеанса с информационной базой запрещено.\nДо 18:00 обмен")
     )
 
-    assert error_of_response(said, "Set", write=False).detail == "До 18:00 обмен"
+    assert error_of_response(response, "Set", write=False).detail == "До 18:00 обмен"
 
 
 def test_a_refusal_carries_status_code_and_the_handlers_text() -> None:
@@ -209,7 +209,7 @@ def test_a_page_speaks_by_its_title_or_by_the_cause_the_platform_names() -> None
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "message"),
     [
         (
             page("Нарушение прав доступа! Обратитесь к администратору."),
@@ -238,16 +238,16 @@ def test_a_page_speaks_by_its_title_or_by_the_cause_the_platform_names() -> None
         (b"", ""),
     ],
 )
-def test_the_sentence_that_says_why_is_quoted_without_markup(body: bytes, words: str) -> None:
-    assert parse_response(200, body).message == words
+def test_the_sentence_that_says_why_is_quoted_without_markup(body: bytes, message: str) -> None:
+    assert parse_response(200, body).message == message
 
 
 def test_a_page_of_many_menus_is_quoted_within_bounds_and_its_cause_first() -> None:
     menus = "".join(f"<li>Пункт меню {n}</li>" for n in range(2_000))
-    said = parse_response(200, page(f"{menus}<p>Нарушение прав доступа!</p>"))
+    response = parse_response(200, page(f"{menus}<p>Нарушение прав доступа!</p>"))
 
-    assert said.message.startswith("Нарушение прав доступа!")
-    assert len(said.message) <= 300
+    assert response.message.startswith("Нарушение прав доступа!")
+    assert len(response.message) <= 300
 
 
 @pytest.mark.parametrize(
@@ -266,12 +266,16 @@ def test_a_page_to_sign_in_at_is_reported_as_what_it_is() -> None:
 
 def test_a_message_that_xml_cannot_carry_is_unpacked() -> None:
     packed = base64.b64encode("Поле\x01неверно".encode()).decode()
-    said = parse_response(400, ATOM.format(code="6", text=packed).encode())
+    response = parse_response(400, ATOM.format(code="6", text=packed).encode())
 
-    assert (said.kind, said.code, said.message) == (ResponseKind.ODATA, "6", "Поле неверно")
+    assert (response.kind, response.code, response.message) == (
+        ResponseKind.ODATA,
+        "6",
+        "Поле неверно",
+    )
 
 
-def test_a_long_page_becomes_few_words() -> None:
+def test_a_long_page_becomes_a_short_message() -> None:
     assert len(parse_response(500, b"<p>" + b"x" * 100_000).message) <= 500
 
 

@@ -1,4 +1,4 @@
-"""What the publication has: `$metadata` as a stream, its memory on disk, and life without it."""
+"""What the publication has: `$metadata` as a stream, its cache on disk, and work without it."""
 
 from pathlib import Path
 
@@ -152,7 +152,7 @@ async def test_without_metadata_the_columns_of_all_releases_do(kind: str) -> Non
     assert (await source.extension_sources()).attribute_ref == lab.infobase.extension_property
 
 
-async def test_who_may_not_ask_is_told() -> None:
+async def test_who_may_not_ask_is_refused_with_a_reason() -> None:
     lab = make_lab(5)
     with pytest.raises(OneCUnauthorized):
         await Metadata(make_client(lab, password="другой")).fields()

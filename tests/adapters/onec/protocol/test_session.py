@@ -201,7 +201,7 @@ async def test_cookies_are_not_kept_without_sessions_either() -> None:
 
 # ---------------------------------------------------------------- against the simulator
 def sessions_of(lab: OneCLab) -> set[str]:
-    return lab._sessions  # noqa: SLF001 - what 1C's administrator sees in his list of sessions
+    return lab._sessions  # noqa: SLF001 - what 1C's administrator sees in the list of sessions
 
 
 @pytest.mark.parametrize("mode", ["unsupported", "supported"])
@@ -213,11 +213,11 @@ async def test_a_whole_company_is_read_with_sessions_and_without(
     source = make_source(lab, reuse_sessions=True)
 
     partners = await pull_all(source, EntityKind.PARTNER)
-    held = len(sessions_of(lab))
+    session_count = len(sessions_of(lab))
     await source.aclose()
 
     assert len(partners) == len(lab.infobase.rows("Catalog_Партнеры"))
-    assert held == (1 if mode == "supported" else 0)
+    assert session_count == (1 if mode == "supported" else 0)
     assert not sessions_of(lab)
     assert source.traffic.requests == len(lab.request_log)
 

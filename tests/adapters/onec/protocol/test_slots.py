@@ -62,11 +62,11 @@ async def test_three_hundred_sign_ins_at_once_keep_to_the_limit_and_most_come_ag
     await all_requests_wait()
     waiting = onec.in_flight
     onec.let.set()
-    said = await asyncio.gather(*everybody, return_exceptions=True)
+    answers = await asyncio.gather(*everybody, return_exceptions=True)
 
     assert (waiting, onec.most) == (2, 2)
-    assert [one for one in said if one is SignInAnswer.REFUSED] == [SignInAnswer.REFUSED] * 20
-    assert len([one for one in said if isinstance(one, OneCUnavailable)]) == 280
+    assert [one for one in answers if one is SignInAnswer.REFUSED] == [SignInAnswer.REFUSED] * 20
+    assert len([one for one in answers if isinstance(one, OneCUnavailable)]) == 280
     assert slots.in_flight == 0
 
 
@@ -118,4 +118,4 @@ def test_every_client_of_a_service_shares_one_limit() -> None:
 
     assert len(calls) >= 4
     for call in calls:
-        assert "slots" in {word.arg for word in call.keywords}, ast.unparse(call)
+        assert "slots" in {keyword.arg for keyword in call.keywords}, ast.unparse(call)

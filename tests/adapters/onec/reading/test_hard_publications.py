@@ -39,7 +39,7 @@ LISTED = "$select=Ref_Key,DataVersion"
 
 
 def bodies(lab: OneCLab) -> list[str]:
-    """Give the questions about owners and users that were no listings."""
+    """Return the questions about owners and users that were no listings."""
     sets = {PARTNERS, CONTACT_PERSONS, COUNTERPARTIES, "Catalog_Пользователи"}
     return [e.query for e in lab.request_log if e.set in sets and LISTED not in e.query]
 
@@ -195,7 +195,9 @@ async def test_a_listing_that_breaks_1c_is_paged_and_the_next_whole_one_compared
 
 # ---------------------------------------------------------------- odd rows
 async def test_control_characters_in_names_and_phones_stop_nothing(tmp_path: Path) -> None:
-    environment = SyncEnvironment(make_lab(30, whims=DataQuirks(control_characters=True)), tmp_path)
+    environment = SyncEnvironment(
+        make_lab(30, quirks=DataQuirks(control_characters=True)), tmp_path
+    )
     environment.lab.add_partner(
         "Ромашка\x00\x0b\x1f ООО", phone="8 903 000-00-01", e164="+79030000001"
     )
@@ -215,9 +217,9 @@ async def test_a_partner_with_three_hundred_phones_has_them_all(tmp_path: Path) 
 
     await environment.sync()
 
-    held = environment.index()
-    assert held == expected_index(environment.lab)
-    assert sum(any(whose[0] == ref for whose in owners) for owners in held.values()) == 300
+    index = environment.index()
+    assert index == expected_index(environment.lab)
+    assert sum(any(whose[0] == ref for whose in owners) for owners in index.values()) == 300
 
 
 # ---------------------------------------------------------------- what is not published

@@ -1,7 +1,6 @@
 """One caller is found in 1C by the digits of the number, in two or three narrow requests."""
 
 import json
-import logging
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -12,24 +11,16 @@ import pytest
 from bridge.adapters.onec.protocol.query import encode_query, listing_query
 from bridge.adapters.onec.reading.line_filters import digit_spellings, wide_filter
 from bridge.adapters.onec.reading.lookup import ODataLookup
-from bridge.adapters.onec.schema import ENTITY_SETS, PHONE_LINE_SETS
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.domain.directory.caller_card import build_caller_card
 from bridge.domain.directory.entities import (
     ContactPerson,
-    Counterparty,
     Partner,
     Ref,
 )
 from bridge.domain.phone.phone import PhoneNumber, PhoneRules
 from bridge.errors import (
-    OneCError,
-    OneCInvalidResponse,
-    OneCNotPublished,
-    OneCSessionsBlocked,
-    OneCUnauthorized,
-    OneCUnavailable,
     StoreError,
 )
 from bridge.lab.onec.company.phone_cases import PHONE_CASES
@@ -43,8 +34,13 @@ from tests.support.onec_lab import NOW, make_client, make_lab, make_source
 
 pytestmark = pytest.mark.anyio
 
+
 NUMBER = PhoneNumber(79035550123)
+
+
 RULES = PhoneRules(area_code="495")
+
+
 LINES = {name: f"{name}_{CONTACTS}" for name in (CONTACT_PERSONS, PARTNERS, COUNTERPARTIES)}
 
 
@@ -188,13 +184,13 @@ async def test_the_lookup_finds_owners_as_the_pull_indexes_them(tmp_path: Path) 
     lookup = make_lookup(lab, directory.partner, metadata_cache=tmp_path / "metadata.json")
     missed = set()
     for number in numbers:
-        held = directory.look_up(number)
+        indexed = directory.look_up(number)
         found = await lookup.find_owners(number)
         card = build_caller_card(number, found.owners, found.parent_partners)
         if card is not None:
-            assert held is not None
-            assert set(card.candidates) <= set(held.candidates)
-        elif held is not None:
+            assert indexed is not None
+            assert set(card.candidates) <= set(indexed.candidates)
+        elif indexed is not None:
             missed.add(number)
     directory.close()
 
@@ -211,6 +207,8 @@ async def test_the_lookup_finds_owners_as_the_pull_indexes_them(tmp_path: Path) 
 FIXTURE = json.loads(
     (Path(__file__).parents[4] / "fixtures" / "onec" / "phone_lines.json").read_text()
 )["lines"]
+
+
 COLUMNS = {
     "presentation": "Представление",
     "number": "НомерТелефона",
@@ -229,13 +227,13 @@ async def test_a_line_of_another_program_is_found_by_sync_and_lookup_alike(
     lab.edit(CONTACT_PERSONS, contact, **{CONTACTS: [{"Тип": "Телефон", **written}]})
     number = PhoneNumber(line["number"])
     directory = await directory_of(lab, tmp_path)
-    held = directory.look_up(number)
+    indexed = directory.look_up(number)
     directory.close()
 
     found = await make_lookup(lab).find_owners(number)
 
-    assert held is not None
-    assert [candidate.ref for candidate in held.candidates] == [contact]
+    assert indexed is not None
+    assert [candidate.ref for candidate in indexed.candidates] == [contact]
     assert [owner.ref for owner in found.owners] == [contact]
 
 
@@ -249,9 +247,9 @@ async def test_every_phone_case_of_the_lab_is_read_as_it_was_meant(tmp_path: Pat
     for case in PHONE_CASES:
         for e164 in case.intended:
             number = PhoneNumber(int(e164))
-            held, found = directory.look_up(number), await lookup.find_owners(number)
-            assert held is not None, case.name
-            assert [candidate.ref for candidate in held.candidates] == [made[case.name]]
+            indexed, found = directory.look_up(number), await lookup.find_owners(number)
+            assert indexed is not None, case.name
+            assert [candidate.ref for candidate in indexed.candidates] == [made[case.name]]
             assert [owner.ref for owner in found.owners] == [made[case.name]]
     for stranger in (74951212345, 74951234567, 74955512345, 74955123456):
         assert directory.look_up(PhoneNumber(stranger)) is None
@@ -400,152 +398,3 @@ async def test_a_partner_that_is_not_there_is_not_in_the_directory(tmp_path: Pat
 
     with pytest.raises(StoreError):
         reader.partner(Ref("1c17580d-32dd-c56a-87f5-838d3ba4740e"))
-
-
-# ---------------------------------------------------------------- what it costs
-async def test_the_questions_are_few_and_narrow() -> None:
-    lab = make_lab(300)
-    a_customer(lab)
-
-    await make_lookup(lab).find_owners(NUMBER)
-
-    assert sorted(asked(lab)) == sorted([*LINES.values(), CONTACT_PERSONS, PARTNERS])
-    assert all(entry.status == 200 and entry.bytes < 5_000 for entry in lab.request_log)
-
-
-async def test_metadata_are_used_but_never_asked_for(tmp_path: Path) -> None:
-    lab = make_lab(20)
-    directory = await directory_of(lab, tmp_path)
-    directory.close()
-    a_customer(lab)
-    lab.request_log.clear()
-
-    for cache in (None, tmp_path / "metadata.json"):
-        assert (await make_lookup(lab, metadata_cache=cache).find_owners(NUMBER)).owners
-
-    assert "$metadata" not in asked(lab)
-
-
-async def test_a_release_that_lacks_a_column_is_asked_without_it() -> None:
-    lab = make_lab(20, release="11.4.2")
-    _, _, contact = a_customer(lab)
-
-    found = await make_lookup(lab).find_owners(NUMBER)
-
-    assert [owner.ref for owner in found.owners] == [contact]
-
-
-# ---------------------------------------------------------------- when 1C will not
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        ("down", OneCUnavailable),
-        ("timeout", OneCUnavailable),
-        ("platform_error", OneCUnavailable),
-        ("out_of_memory", OneCUnavailable),
-        ("data_lock", OneCUnavailable),
-        ("maintenance_503", OneCUnavailable),
-        ("sessions_blocked", OneCSessionsBlocked),
-        ("rights", OneCUnauthorized),
-        ("unauthorised", OneCUnauthorized),
-        ("maintenance_200", OneCInvalidResponse),
-    ],
-)
-async def test_1c_that_will_not_answer_is_an_error_of_ours(
-    fault: str, error: type[OneCError]
-) -> None:
-    lab = make_lab(20)
-    a_customer(lab)
-    lab.faults.add(fault)
-
-    with pytest.raises(error):
-        await make_lookup(lab).find_owners(NUMBER)
-
-
-async def test_a_read_that_fails_in_passing_is_repeated() -> None:
-    lab = make_lab(20)
-    _, _, contact = a_customer(lab)
-    lab.faults.add("platform_error", times=1)
-
-    found = await make_lookup(lab).find_owners(NUMBER)
-
-    assert [owner.ref for owner in found.owners] == [contact]
-
-
-async def test_a_failure_above_the_owner_is_an_error_too() -> None:
-    lab = make_lab(20)
-    a_customer(lab)
-    lab.faults.add("down", set=PARTNERS)
-
-    with pytest.raises(OneCUnavailable):
-        await make_lookup(lab).find_owners(NUMBER)
-
-
-@pytest.mark.parametrize("hidden", [LINES[COUNTERPARTIES], COUNTERPARTIES])
-async def test_a_set_that_is_not_published_costs_only_its_own_owners(
-    hidden: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    lab = make_lab(20)
-    _, partner, contact = a_customer(lab)
-    lab.add_counterparty(partner, "ООО Ромашка", phone="+7 903 555-01-23")
-    lab.switches.unpublished.add(hidden)
-    seconds = [0.0]
-    lookup = make_lookup(lab, clock=lambda: seconds[0])
-
-    for moment, questions in ((0.0, 1), (3599.0, 0), (3600.0, 1)):
-        seconds[0] = moment
-        lab.request_log.clear()
-        found = await lookup.find_owners(NUMBER)
-        assert [owner.ref for owner in found.owners] == [contact]
-        assert asked(lab).count(LINES[COUNTERPARTIES]) == questions
-    lab.switches.unpublished.clear()
-    seconds[0] = 7200.0
-    assert len((await lookup.find_owners(NUMBER)).owners) == 2
-
-    assert [r.message for r in caplog.records if r.levelno >= logging.WARNING] == [
-        "live_lookup_without",
-        "live_lookup_without",
-    ]
-
-
-async def test_a_publication_without_any_of_the_sets_is_reported_by_name(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    lab = make_lab(20)
-    a_customer(lab)
-    lab.switches.unpublished.update(LINES.values())
-    lookup = make_lookup(lab)
-
-    with pytest.raises(OneCNotPublished, match=CONTACTS):
-        await lookup.find_owners(NUMBER)
-    lab.switches.unpublished.clear()
-
-    assert (await lookup.find_owners(NUMBER)).owners
-    assert not caplog.records
-
-
-async def test_a_set_published_after_the_last_sync_is_found_with_the_next_one(
-    tmp_path: Path,
-) -> None:
-    lab = make_lab(20)
-    lab.switches.unpublished.add(COUNTERPARTIES)
-    (await directory_of(lab, tmp_path)).close()
-    seconds = [0.0]
-    cache = tmp_path / "metadata.json"
-    lookup = make_lookup(lab, metadata_cache=cache, clock=lambda: seconds[0])
-    partner = lab.add_partner("Ромашка")
-    lab.add_counterparty(partner, "ООО Ромашка", phone="+7 903 555-01-23")
-    assert (await lookup.find_owners(NUMBER)).owners == ()
-    lab.switches.unpublished.clear()
-    cache.unlink()
-    (await directory_of(lab, tmp_path)).close()
-    seconds[0] = 3600.0
-
-    found = await lookup.find_owners(NUMBER)
-
-    assert [type(owner) for owner in found.owners] == [Counterparty]
-
-
-def test_every_kind_that_has_phones_is_looked_for() -> None:
-    assert {ENTITY_SETS[kind] for kind in PHONE_LINE_SETS} == set(LINES)
-    assert set(PHONE_LINE_SETS.values()) == set(LINES.values())

@@ -38,8 +38,8 @@ PARTNERS = "Catalog_Партнеры"
 OWNERS = (EntityKind.PARTNER, EntityKind.CONTACT, EntityKind.COUNTERPARTY)
 
 
-def asked(lab: OneCLab, word: str) -> list[str]:
-    return [entry.query for entry in lab.request_log if word in entry.query]
+def asked(lab: OneCLab, part: str) -> list[str]:
+    return [entry.query for entry in lab.request_log if part in entry.query]
 
 
 # ---------------------------------------------------------------- the whole company
@@ -235,7 +235,7 @@ async def test_leaving_a_fetch_early_leaves_nothing_under_way() -> None:
 @pytest.mark.parametrize("storage", ["string", "number", "list", "text", "register", "mixed"])
 @pytest.mark.parametrize("release", ["11.4.2", "11.5.20"])
 async def test_every_extension_is_found_however_it_is_kept(storage: Any, release: str) -> None:
-    lab = make_lab(5, release=release, whims=DataQuirks(extension_storage=storage))
+    lab = make_lab(5, release=release, quirks=DataQuirks(extension_storage=storage))
     source = make_source(lab)
     sources = await source.extension_sources()
 
@@ -250,13 +250,13 @@ async def _extensions(source: ODataSource, sources: ExtensionSources) -> dict[st
 
 
 async def test_managers_may_be_fetched_without_asking_for_the_attribute_first() -> None:
-    lab = make_lab(5, whims=DataQuirks(extension_storage="string"))
+    lab = make_lab(5, quirks=DataQuirks(extension_storage="string"))
 
     assert await _extensions(make_source(lab), ExtensionSources()) == lab.infobase.extensions
 
 
 async def test_an_attribute_that_is_not_there_is_no_error() -> None:
-    lab = make_lab(5, whims=DataQuirks(attribute=False))
+    lab = make_lab(5, quirks=DataQuirks(attribute=False))
 
     assert await make_source(lab).extension_sources() == ExtensionSources()
 
@@ -415,7 +415,7 @@ async def test_a_wrong_password_is_reported_as_such() -> None:
 
 
 async def test_a_small_publication_with_all_its_habits_is_read() -> None:
-    lab = make_lab(30, whims=DataQuirks(control_characters=True, twin_extensions=True))
+    lab = make_lab(30, quirks=DataQuirks(control_characters=True, twin_extensions=True))
     lab.switches.gzip = True
     lab.switches.lang = "en"
     lab.switches.row_ref_key_in_sections = False

@@ -252,7 +252,7 @@ async def test_a_server_with_too_little_space_for_the_address_says_what_to_set()
     assert await journal.read_reminder(reminder) is not None
 
 
-# ---------------------------------------------------------------- weather
+# ---------------------------------------------------------------- faults
 @pytest.mark.parametrize("iis", [False, True])
 async def test_a_set_that_is_not_published_is_not_taken_for_a_gone_record(iis: bool) -> None:
     lab = make_lab(5)

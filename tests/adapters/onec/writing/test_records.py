@@ -138,9 +138,9 @@ async def test_put_sends_all_that_stands_there_with_the_change_in_it() -> None:
         "Строки": [{"LineNumber": "1"}],
     }
     server = Scripted(PATCH=patches_never, GET=page(row), PUT=answers(200, {"Тема": "новая"}))
-    shelf = records(server)
-    await shelf.update(PLACE, Body())
-    await shelf.update(PLACE, Body())
+    writer = records(server)
+    await writer.update(PLACE, Body())
+    await writer.update(PLACE, Body())
 
     assert [r.method for r in server.asked] == ["PATCH", "GET", "PUT", "GET", "PUT"]
     kept = {**ROW, "Тема": "новая", "Строки": [{"LineNumber": "1"}]}
@@ -162,10 +162,10 @@ async def test_numbers_keep_the_digits_they_came_with() -> None:
 
 async def test_a_server_that_takes_neither_is_asked_to_patch_again_next_time() -> None:
     server = Scripted(PATCH=patches_never, GET=page(ROW), PUT=patches_never)
-    shelf = records(server)
+    writer = records(server)
     for _ in range(2):
         with pytest.raises(OneCFilteredByWebServer, match=r"PUT.*405"):
-            await shelf.update(PLACE, Body())
+            await writer.update(PLACE, Body())
 
     assert [r.method for r in server.asked] == ["PATCH", "GET", "PUT"] * 2
 
@@ -184,10 +184,10 @@ async def test_nothing_is_put_over_what_is_not_proven_to_be_ours(
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
 async def test_a_verb_that_the_web_server_hides_is_not_taken_for_a_gone_record(method: str) -> None:
     server = Scripted(GET=page(ROW), PATCH=lambda _: PAGE_404, DELETE=lambda _: PAGE_404)
-    shelf = records(server)
+    writer = records(server)
 
     with pytest.raises(OneCFilteredByWebServer, match=f"does not let {method} through"):
-        await (shelf.update(PLACE, Body()) if method == "PATCH" else shelf.delete(PLACE))
+        await (writer.update(PLACE, Body()) if method == "PATCH" else writer.delete(PLACE))
 
 
 async def test_behind_a_page_only_an_empty_set_means_gone() -> None:

@@ -53,7 +53,7 @@ def api(answer: Callable[[httpx.Request], httpx.Response]) -> PbxControl:
     return SipuniApi(account, RULES, transport=httpx.MockTransport(answer))
 
 
-def saying(body: str | bytes, status: int = 200) -> PbxControl:
+def answering(body: str | bytes, status: int = 200) -> PbxControl:
     content = body.encode() if isinstance(body, str) else body
     return api(
         lambda _: httpx.Response(status, content=content, headers={"Content-Type": "text/html"})
@@ -152,7 +152,7 @@ async def test_an_order_rings_the_extension_first_and_is_signed() -> None:
     ],
 )
 async def test_success_is_read_by_its_content(body: str, ref: str) -> None:
-    reply = await saying(body).originate(ORDER)
+    reply = await answering(body).originate(ORDER)
 
     assert (reply.state, reply.ref) == (OrderState.ACCEPTED, ref)
 
@@ -174,7 +174,7 @@ async def test_success_is_read_by_its_content(body: str, ref: str) -> None:
 async def test_a_refusal_is_reported_with_the_pbx_s_message(
     body: str, status: int, reason: str
 ) -> None:
-    reply = await saying(body, status).originate(ORDER)
+    reply = await answering(body, status).originate(ORDER)
 
     assert reply.state is OrderState.REFUSED
     assert reason in reply.reason
@@ -196,7 +196,7 @@ async def test_a_refusal_is_reported_with_the_pbx_s_message(
 async def test_an_answer_that_says_neither_leaves_the_order_in_doubt(
     body: str, status: int
 ) -> None:
-    reply = await saying(body, status).originate(ORDER)
+    reply = await answering(body, status).originate(ORDER)
 
     assert reply.state is OrderState.UNKNOWN
     assert "may ring all the same" in reply.reason
@@ -241,7 +241,7 @@ async def test_an_order_is_never_repeated_by_itself() -> None:
 
 @pytest.mark.parametrize("body", [f"bad key {KEY}", json.dumps({"message": f"{KEY}\n{KEY}" * 99})])
 async def test_the_key_is_in_no_message_however_the_pbx_echoes_it(body: str) -> None:
-    reply = await saying(body, 403).originate(ORDER)
+    reply = await answering(body, 403).originate(ORDER)
 
     assert KEY not in reply.reason
     assert "\n" not in reply.reason
@@ -272,11 +272,11 @@ async def test_orders_leave_two_a_second_at_most_and_exports_one() -> None:
 
 
 async def history_of(text: str) -> list[object]:
-    return list(await saying(text).history(day(0), day(23, 59)))
+    return list(await answering(text).history(day(0), day(23, 59)))
 
 
 async def test_a_row_of_the_statistics_becomes_an_event() -> None:
-    (event,) = await saying(f"\ufeff{HEADERS}\r\n{TALK}\r\n").history(day(11), day(13))
+    (event,) = await answering(f"\ufeff{HEADERS}\r\n{TALK}\r\n").history(day(11), day(13))
 
     assert (event.kind, event.direction) == (EventKind.HISTORY, Direction.INBOUND)
     assert event.outcome is Outcome.ANSWERED
@@ -306,7 +306,7 @@ async def test_optional_columns_and_units_may_be_missing() -> None:
     short = "Тип;Статус;Время;Откуда;Куда;Длительность звонка;ID записи"
     row = "Исходящий;Не отвечен;01.02.2026 12:00;205 (Иванов И.);+7 900 123-45-67;20;17.1"
 
-    (event,) = await saying(f"{short}\n{row}").history(day(12), day(12, 1))
+    (event,) = await answering(f"{short}\n{row}").history(day(12), day(12, 1))
 
     assert (event.direction, event.outcome) == (Direction.OUTBOUND, Outcome.NO_ANSWER)
     assert (event.extension, event.talk_time, event.recording) == ("205", None, "")
@@ -335,7 +335,7 @@ async def test_what_a_row_says_is_taken_for_no_more(
 ) -> None:
     row = ";".join((columns(TALK) | changes).values())
 
-    (event,) = await saying(f"{HEADERS}\n{row}").history(day(0), day(23))
+    (event,) = await answering(f"{HEADERS}\n{row}").history(day(0), day(23))
 
     assert (event.outcome, event.extension, event.recording) == seen
 
@@ -347,7 +347,7 @@ async def test_calls_outside_the_span_and_rows_without_a_time_are_left_out() -> 
     ]
     table = "\n".join((HEADERS, *rows))
 
-    found = await saying(table).history(
+    found = await answering(table).history(
         day(12, 30).replace(second=40), day(12, 30).replace(second=59)
     )
 
@@ -393,7 +393,7 @@ async def test_what_is_no_table_is_an_error_with_the_pbx_s_message(
     body: str, status: int, error: type[PbxError]
 ) -> None:
     with pytest.raises(error) as failure:
-        await saying(body, status).history(day(0), day(1))
+        await answering(body, status).history(day(0), day(1))
 
     if "hash" in body:
         assert "Неверный hash" in str(failure.value)

@@ -44,7 +44,7 @@ def test_json_is_read_however_it_is_wrapped(content: object, content_type: str) 
     assert "79001234567" in found.values()
 
 
-def test_a_list_is_as_many_events_and_what_stands_beside_it_is_said_of_each() -> None:
+def test_a_list_is_as_many_events_and_what_stands_beside_it_belongs_to_each() -> None:
     content = {"user_id": "012345", "events": [EVENT, EVENT | {"event": "2"}]}
 
     assert [(e["event"], e["user_id"]) for e in read(json.dumps(content).encode())] == [

@@ -177,7 +177,7 @@ def test_an_answer_that_cannot_be_is_none(answered: str) -> None:
         (TO_205 | CABINET, Direction.INBOUND, "79001234567", "205", ""),
         (FROM_205 | CABINET, Direction.OUTBOUND, "79001234567", "205", ""),
         (INSIDE | CABINET, Direction.INTERNAL, "205", "206", ""),
-        # call_external: both parties outside, told apart from a client's call by our order
+        # call_external: both parties outside, distinguished from a client's call by our order
         (TO_DID | {"callbackId": "ab" * 16}, Direction.OUTBOUND, "74950000001", "", ""),
         # an order that rings the client first
         (TO_205 | {"callbackId": "ab" * 16}, Direction.OUTBOUND, "79001234567", "205", ""),
@@ -204,7 +204,7 @@ def test_the_name_of_the_scheme_does_not_decide_the_direction() -> None:
 @pytest.mark.parametrize(
     ("numbers", "direction", "client", "extension", "did"),
     [
-        # A caller's number and a line of ours; the telephone that rings for him.
+        # A caller's number and a line of ours; the telephone that rings.
         ({"src_num": "79001234567", "dst_num": "74950000001"}, "inbound", 79001234567, "", DID),
         ({"src_num": "79001234567", "dst_num": "012345205"}, "inbound", 79001234567, "205", ""),
         (
@@ -220,7 +220,7 @@ def test_the_name_of_the_scheme_does_not_decide_the_direction() -> None:
         ({"src_num": "012345205", "dst_num": "79001234567"}, "outbound", 79001234567, "205", ""),
         ({"src_num": "205", "dst_num": "79001234567"}, "outbound", 79001234567, "205", ""),
         ({"src_num": "012345205", "dst_num": "012345206"}, "internal", None, "206", ""),
-        # Nine digits that are no cabinet's (Uzbekistan), and ten that are: the short number tells.
+        # Nine digits that are no cabinet's (Uzbekistan), ten that are; the short number decides.
         ({"src_num": "901234567", "short_src_num": "901234567"}, "inbound", None, "", ""),
         ({"dst_num": "74950000001"}, None, None, "", DID),
         ({"dst_num": "012345205"}, None, None, "205", ""),
@@ -276,12 +276,15 @@ def test_few_digits_that_we_dial_are_no_colleague() -> None:
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        *((word, Outcome.ANSWERED) for word in ("ANSWERED", "Answer", "отвечен", "Принят")),
-        *((word, Outcome.NO_ANSWER) for word in ("NO ANSWER", "no_answer", "NoAnswer")),
-        *((word, Outcome.NO_ANSWER) for word in ("Не отвечен", "нет ответа", "Пропущенный")),
-        *((word, Outcome.BUSY) for word in ("Busy", "занято")),
-        *((word, Outcome.CANCELLED) for word in ("CANCELED", "Cancelled", "Отменён")),
-        *((word, None) for word in ("REDIRECTED", "17", "Неизвестно", "ANSWERED?NO")),
+        *((spelling, Outcome.ANSWERED) for spelling in ("ANSWERED", "Answer", "отвечен", "Принят")),
+        *((spelling, Outcome.NO_ANSWER) for spelling in ("NO ANSWER", "no_answer", "NoAnswer")),
+        *(
+            (spelling, Outcome.NO_ANSWER)
+            for spelling in ("Не отвечен", "нет ответа", "Пропущенный")
+        ),
+        *((spelling, Outcome.BUSY) for spelling in ("Busy", "занято")),
+        *((spelling, Outcome.CANCELLED) for spelling in ("CANCELED", "Cancelled", "Отменён")),
+        *((spelling, None) for spelling in ("REDIRECTED", "17", "Неизвестно", "ANSWERED?NO")),
     ],
 )
 def test_a_status_is_read_in_every_spelling_and_never_guessed(
@@ -440,10 +443,10 @@ def test_a_recording_is_an_address_or_an_id(link: str, kept: str) -> None:
 # ---------------------------------------------------------------- whatever comes
 
 SIDES = [f"{short}{side}_num" for short in ("", "short_") for side in ("src", "dst")]
-WORDS = ["status", "treeName", "channel", "call_record_link", "last_called", "transfer_from"]
+TEXT_NAMES = ["status", "treeName", "channel", "call_record_link", "last_called", "transfer_from"]
 TIMES = ["timestamp", "call_start_timestamp", "call_answer_timestamp"]
 REST = ["event", "call_id", "callbackId", "src_type", "dst_type", "pbxdstnum", "user_id"]
-NAMES = st.sampled_from([*SIDES, *WORDS, *TIMES, *REST])
+NAMES = st.sampled_from([*SIDES, *TEXT_NAMES, *TIMES, *REST])
 VALUES = st.one_of(
     st.text(max_size=40),
     st.sampled_from(["", "0", "1", "2", "3", "ANSWER", "1767225600", "012345205", "anonymous"]),

@@ -27,7 +27,7 @@ class Cabinet:
     """The vendor's end: accepts *key*, keeps what it receives, sends what a test gives it."""
 
     key: str = KEY
-    #: Said to everybody as soon as he speaks, before he is let in.
+    #: Sent to everybody at the first message, before the sign-in.
     early: str = ""
     received_texts: list[str] = field(default_factory=list)
     lines: asyncio.Queue[ServerConnection] = field(default_factory=asyncio.Queue)

@@ -17,7 +17,7 @@ SECRET = b"the secret of a test house, 32 b"
 
 
 @dataclass
-class Noted:
+class RecordedAlarms:
     """Keeps the alarms that were published."""
 
     alarms: list[Alarm] = field(default_factory=list)
@@ -33,7 +33,7 @@ def names_in(folder: Path) -> list[str]:
 
 async def test_a_session_that_was_ended_stays_so_over_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "sessions.json"
-    seals = SignedTokens(SECRET, "pw", EndedSessionsFile(path, Noted()))
+    seals = SignedTokens(SECRET, "pw", EndedSessionsFile(path, RecordedAlarms()))
     admin, other = seals.create_admin_session(), seals.create_admin_session()
     desk = seals.create_manager_session(ManagerClaim(manager().ref, 0))
     link = seals.create_console_link()
@@ -41,14 +41,14 @@ async def test_a_session_that_was_ended_stays_so_over_a_restart(tmp_path: Path) 
     await seals.end_admin_session(admin)
     await seals.end_manager_session(desk)
 
-    noted = Noted()
-    later = SignedTokens(SECRET, "pw", EndedSessionsFile(path, noted))
+    recorded = RecordedAlarms()
+    later = SignedTokens(SECRET, "pw", EndedSessionsFile(path, recorded))
 
     assert not later.is_valid_admin_session(admin)
     assert later.is_valid_admin_session(other)
     assert later.read_manager_session(desk) is None
     assert not await later.use_console_link(link)
-    assert not noted.alarms
+    assert not recorded.alarms
     assert path.stat().st_mode & 0o077 == 0
     assert names_in(tmp_path) == ["sessions.json"]
 
@@ -58,22 +58,24 @@ async def test_where_the_list_is_lost_no_session_of_before_counts(
     tmp_path: Path, content: bytes | None
 ) -> None:
     path = tmp_path / "sessions.json"
-    session = SignedTokens(SECRET, "pw", EndedSessionsFile(path, Noted())).create_admin_session()
+    session = SignedTokens(
+        SECRET, "pw", EndedSessionsFile(path, RecordedAlarms())
+    ).create_admin_session()
     if content is None:
         path.unlink()
     else:
         path.write_bytes(content)
 
-    noted = Noted()
-    seals = SignedTokens(SECRET, "pw", EndedSessionsFile(path, noted))
+    recorded = RecordedAlarms()
+    seals = SignedTokens(SECRET, "pw", EndedSessionsFile(path, recorded))
     begun = seals.create_admin_session()
 
     assert not seals.is_valid_admin_session(session)
     assert seals.is_valid_admin_session(begun)
-    assert SignedTokens(SECRET, "pw", EndedSessionsFile(path, Noted())).is_valid_admin_session(
-        begun
-    )
-    assert [(a.name, a.subject) for a in noted.alarms] == (
+    assert SignedTokens(
+        SECRET, "pw", EndedSessionsFile(path, RecordedAlarms())
+    ).is_valid_admin_session(begun)
+    assert [(a.name, a.subject) for a in recorded.alarms] == (
         [] if content is None else [("store_damaged", "sessions.json")]
     )
 
@@ -82,8 +84,8 @@ async def test_where_the_disk_refuses_memory_keeps_it_with_an_alarm_until_it_is_
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "data"
-    noted = Noted()
-    ended = EndedSessionsFile(folder / "sessions.json", noted)  # there is no such folder
+    recorded = RecordedAlarms()
+    ended = EndedSessionsFile(folder / "sessions.json", recorded)  # there is no such folder
     seals = SignedTokens(SECRET, "pw", ended)
     session, other = seals.create_admin_session(), seals.create_admin_session()
     await seals.end_admin_session(session)
@@ -92,14 +94,16 @@ async def test_where_the_disk_refuses_memory_keeps_it_with_an_alarm_until_it_is_
     await seals.end_admin_session(other)
 
     assert not in_memory
-    assert [a.clear for a in noted.alarms] == [False, False, True]
-    assert str(tmp_path) not in noted.alarms[0].message
-    later = SignedTokens(SECRET, "pw", EndedSessionsFile(folder / "sessions.json", Noted()))
+    assert [a.clear for a in recorded.alarms] == [False, False, True]
+    assert str(tmp_path) not in recorded.alarms[0].message
+    later = SignedTokens(
+        SECRET, "pw", EndedSessionsFile(folder / "sessions.json", RecordedAlarms())
+    )
     assert not later.is_valid_admin_session(session)
 
 
 async def test_the_list_is_bounded_by_a_new_generation(tmp_path: Path) -> None:
-    ended = EndedSessionsFile(tmp_path / "sessions.json", Noted(), max_sessions=20)
+    ended = EndedSessionsFile(tmp_path / "sessions.json", RecordedAlarms(), max_sessions=20)
     seals = SignedTokens(SECRET, "pw", ended)
     first, generation = seals.create_admin_session(), ended.generation
     await seals.end_admin_session(first)

@@ -24,8 +24,8 @@ DAYS = timedelta(days=30)
 ANNA = Ref("anna")
 
 
-def record(act: AuditAct = AuditAct.SIGNED_IN, words: str = "") -> AuditRecord:
-    return AuditRecord(b.NOON, act, "admin", words=words)
+def record(act: AuditAct = AuditAct.SIGNED_IN, text: str = "") -> AuditRecord:
+    return AuditRecord(b.NOON, act, "admin", words=text)
 
 
 def audit(path: Path) -> TolerantAudit:
@@ -44,7 +44,7 @@ async def test_what_the_file_does_not_take_is_logged_and_written_when_it_does(
     broken = audit(path)
 
     with caplog.at_level(logging.WARNING):
-        await broken.append(record(words="first"))
+        await broken.append(record(text="first"))
         await broken.append(record(AuditAct.ENTRY_DROPPED))
     waiting = [entry.act for _, entry in await broken.records()]
     trouble = await broken.examine()

@@ -23,11 +23,11 @@ MINUTE = timedelta(minutes=1)
 
 
 def made(
-    n: int, caller: str = "+79035550123", life: CallState | None = None, **more: Any
+    n: int, caller: str = "+79035550123", state: CallState | None = None, **more: Any
 ) -> PhoneCall:
     at = b.NOON + n * MINUTE
     asked = b.question(caller, asked_time=str(n), arrived_at=at, received_at=at)
-    return replace(b.call(asked), state=life or CallState(), **more)
+    return replace(b.call(asked), state=state or CallState(), **more)
 
 
 def other(n: int) -> PhoneCall:
@@ -57,7 +57,7 @@ async def history(tmp_path: Path, ledger: SqliteLedger) -> AsyncIterator[SqliteC
         Disposition.ANSWERED, talked_extensions=("205",), wait_time=timedelta(seconds=7)
     )
     for call in (
-        made(0, life=answered),
+        made(0, state=answered),
         other(1),
         made(2, direction=Direction.OUTBOUND, placed_by="400"),
         made(3, is_test_request=True),

@@ -1,4 +1,4 @@
-"""The ledger on the disk: durable, shared with guests, and honest about a disk that says no."""
+"""The ledger on the disk: durable, shared with guests, and honest about a disk that fails."""
 
 import asyncio
 import os
@@ -280,7 +280,7 @@ async def test_both_may_write_at_once(ledger: SqliteLedger, guest: SqliteLedger)
     assert [e.attempts for e, _ in await guest.entries()] == [1] * 8
 
 
-# ---------------------------------------------------------------- a disk that says no
+# ---------------------------------------------------------------- a disk that fails
 async def test_a_refused_write_fails_and_the_next_one_is_tried_again(
     ledger: SqliteLedger, path: Path
 ) -> None:
@@ -349,7 +349,7 @@ async def test_a_damaged_document_is_a_store_error(ledger: SqliteLedger, path: P
 
 
 async def test_a_ledger_of_the_first_form_is_brought_over(path: Path) -> None:
-    """Its documents held the columns of today, with the call and the entry one level down."""
+    """Its documents had the columns of today, with the call and the entry one level down."""
     one = b.call()
     with SqliteDb(path) as db, db.transaction():
         for name in ("calls", "outbox", "events", "choices"):

@@ -1,4 +1,4 @@
-"""Whatever order of runs, the index holds what the rules say of the present documents."""
+"""Whatever order of runs, the index has what the rules say of the present documents."""
 
 import tempfile
 from collections import Counter
@@ -58,7 +58,7 @@ _NUMBERS = (N1, N2, N3)
 def referee(
     objects: Mapping[tuple[EntityKind, Ref], DirectoryObject],
 ) -> dict[int, list[Candidate]]:
-    """Say plainly what the index must hold, from the rules alone."""
+    """Return what the index must have, from the rules alone."""
     partners = {n.ref: n for n in objects.values() if isinstance(n, Partner) and not n.predefined}
     index: dict[int, list[Candidate]] = {}
     for one in objects.values():
@@ -124,12 +124,12 @@ _counterparties = st.builds(
     deletion_mark=st.booleans(),
     phone_fields=_fields,
 )
-_nouns = st.one_of(_managers, _partners, _partners, _contacts, _counterparties)
+_objects = st.one_of(_managers, _partners, _partners, _contacts, _counterparties)
 _runs = st.lists(
     st.one_of(
-        st.tuples(st.just("put"), _nouns),
-        st.tuples(st.just("put"), _nouns),
-        st.tuples(st.just("remove"), _nouns),
+        st.tuples(st.just("put"), _objects),
+        st.tuples(st.just("put"), _objects),
+        st.tuples(st.just("remove"), _objects),
     ),
     min_size=1,
     max_size=4,
@@ -153,8 +153,8 @@ class AnyHistory(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        self.room = tempfile.TemporaryDirectory()
-        path = Path(self.room.name, "directory.db")
+        self.folder = tempfile.TemporaryDirectory()
+        path = Path(self.folder.name, "directory.db")
         self.writer = SqliteDirectoryStore(path)
         self.reader = SqliteDirectory(path, stale_after=HOUR)
         self.world: dict[tuple[EntityKind, Ref], DirectoryObject] = {}
@@ -163,7 +163,7 @@ class AnyHistory(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.reader.close()
         self.writer.close()
-        self.room.cleanup()
+        self.folder.cleanup()
 
     @rule(changes=_runs, anew=st.integers(0, 4))
     def run(self, changes: list[tuple[str, DirectoryObject]], anew: int) -> None:
@@ -181,9 +181,9 @@ class AnyHistory(RuleBasedStateMachine):
                     self.world.pop((kind, one.ref), None)
             run.reindex()
             facts = Counter(run.routing_facts())
-            held = sum(run.count_rows(kind) for kind in EntityKind)
+            row_count = sum(run.count_rows(kind) for kind in EntityKind)
         assert facts == count_facts(self.world.values())
-        assert held == len(self.world)
+        assert row_count == len(self.world)
 
     @rule(changes=_runs)
     def run_that_fails(self, changes: list[tuple[str, DirectoryObject]]) -> None:

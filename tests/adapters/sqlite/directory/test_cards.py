@@ -29,7 +29,7 @@ from tests.adapters.sqlite.directory.objects import (
 )
 
 
-def test_a_contacts_card_tells_partner_holding_and_managers(
+def test_a_contacts_card_shows_partner_holding_and_managers(
     writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     put(
@@ -121,7 +121,7 @@ def test_a_contact_of_a_predefined_partner_is_a_caller_without_partner(
     assert (candidate.chain, candidate.code, candidate.customer) == ((), "", False)
 
 
-def test_a_partner_renamed_is_renamed_on_the_cards_of_his_whole_holding(
+def test_a_partner_renamed_is_renamed_on_the_cards_of_the_whole_holding(
     writer: SqliteDirectoryStore, reader: SqliteDirectory
 ) -> None:
     put(

@@ -109,7 +109,7 @@ def test_damage_that_shows_at_opening_is_set_aside_and_the_first_run_comes_anew(
 
     assert isinstance(trouble, StoreDamaged)
     broken.refresh()
-    # Until the run is over, callers hear why.
+    # Until the run is over, callers get the reason.
     with pytest.raises(StoreDamaged, match=trouble.reason):
         broken.look_up(N1)
     assert (writer.report(), writer.versions(EntityKind.PARTNER)) == (None, {})
@@ -120,9 +120,9 @@ def test_damage_that_shows_at_opening_is_set_aside_and_the_first_run_comes_anew(
     writer.close()
     assert path.with_name("directory.db.damaged").read_bytes() == spoilt
     assert b"of last year" not in b"".join(f.read_bytes() for f in path.parent.glob("*.damaged*"))
-    (told,) = [r for r in caplog.records if r.message == "directory_damaged"]
-    assert told.levelname == "WARNING"
-    assert vars(told)["kept"] == str(path.with_name("directory.db.damaged"))
+    (warning,) = [r for r in caplog.records if r.message == "directory_damaged"]
+    assert warning.levelname == "WARNING"
+    assert vars(warning)["kept"] == str(path.with_name("directory.db.damaged"))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_damage_that_shows_at_opening_is_set_aside_and_the_first_run_comes_anew(
         spoil_documents("checkpoint", NOT_TEXT),
     ],
 )
-def test_damage_in_the_report_is_raised_once_and_then_nothing_is_held(
+def test_damage_in_the_report_is_raised_once_and_then_nothing_is_kept(
     path: Path, damage: Damage
 ) -> None:
     damage(path)
@@ -156,7 +156,7 @@ def test_damage_in_the_report_is_raised_once_and_then_nothing_is_held(
         spoil_bytes(b'"version":"1"', b'"version":  5'),
     ],
 )
-def test_damage_in_what_is_held_is_never_taken_for_a_loss(path: Path, damage: Damage) -> None:
+def test_damage_in_the_directory_is_never_taken_for_a_loss(path: Path, damage: Damage) -> None:
     damage(path)
     writer = SqliteDirectoryStore(path)
     assert writer.report() is not None
@@ -187,7 +187,7 @@ def test_damage_in_the_middle_of_a_run_ends_it_and_the_next_loads_anew(
 
 
 @pytest.mark.parametrize("damage", [spoil_table("phone"), None])
-def test_damage_that_only_callers_meet_is_noted_for_the_writer(
+def test_damage_that_only_callers_meet_is_recorded_for_the_writer(
     path: Path, reader: SqliteDirectory, damage: Damage | None
 ) -> None:
     reader.close()
@@ -209,7 +209,7 @@ def test_damage_that_only_callers_meet_is_noted_for_the_writer(
     put(writer, partner(12, N1))
     assert names_at(met, N1) == ["ООО «Ромашка 12»"]
     writer.close()
-    # What was said of the old file is no reproach to the new one.
+    # What was reported of the old file does not apply to the new one.
     again = SqliteDirectoryStore(path)
     assert again.versions(EntityKind.PARTNER).keys() == {partner(12).ref}
     again.close()

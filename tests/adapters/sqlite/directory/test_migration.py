@@ -60,9 +60,9 @@ def test_a_directory_of_before_answers_before_it_is_upgraded(tmp_path: Path) -> 
     (found,) = reader.managers().values()
     assert found.deletion_mark
     assert found.attribute == AttributeValue("", Ref("list value"))
-    held = reader.partner(guid(11))
-    assert held is not None
-    assert [phone.number for field in held.phone_fields for phone in field.phones] == [N1]
+    migrated = reader.partner(guid(11))
+    assert migrated is not None
+    assert [phone.number for field in migrated.phone_fields for phone in field.phones] == [N1]
     reader.close()
 
 

@@ -28,7 +28,7 @@ def people(writer: SqliteDirectoryStore, reader: SqliteDirectory) -> SqliteDirec
 
 
 @pytest.mark.parametrize(
-    ("words", "found"),
+    ("text", "found"),
     [
         ("ромашка", ['ООО "Ромашка"', "Белая ромашка"]),
         ("РОМАШ", ['ООО "Ромашка"', "Белая ромашка"]),
@@ -47,9 +47,9 @@ def people(writer: SqliteDirectoryStore, reader: SqliteDirectory) -> SqliteDirec
     ],
 )
 def test_names_are_found_by_any_part_in_any_case(
-    people: SqliteDirectory, words: str, found: list[str]
+    people: SqliteDirectory, text: str, found: list[str]
 ) -> None:
-    assert sorted(n.name for n in people.find_by_name(words)) == sorted(found)
+    assert sorted(n.name for n in people.find_by_name(text)) == sorted(found)
 
 
 def test_names_that_begin_so_come_first_and_marked_ones_last(people: SqliteDirectory) -> None:

@@ -1,4 +1,4 @@
-"""Reading the directory: what is refreshed, kept in memory, and said of its age."""
+"""Reading the directory: what is refreshed, kept in memory, and reported of its age."""
 
 import sqlite3
 from datetime import timedelta

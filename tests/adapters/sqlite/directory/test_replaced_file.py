@@ -1,4 +1,4 @@
-"""Whatever is done to `directory.db` while callers are answered, the process lives and says so.
+"""Whatever is done to `directory.db` while callers are answered, the process lives and reports it.
 
 What could end the process is done in a process of its own.
 """

@@ -38,7 +38,7 @@ from tests.adapters.sqlite.directory.objects import (
 )
 
 
-def test_what_is_held_is_given_with_its_versions(writer: SqliteDirectoryStore) -> None:
+def test_the_directory_is_listed_with_its_versions(writer: SqliteDirectoryStore) -> None:
     with writer.transaction() as run:
         run.put(EntityKind.MANAGER, [manager(1, attribute=AttributeValue("101"))])
         run.put(EntityKind.PARTNER, [partner(11), partner(12)])

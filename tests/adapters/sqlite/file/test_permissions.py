@@ -89,7 +89,7 @@ def test_check_names_what_is_gone_cut_short_open_or_waiting(folder: Path) -> Non
     assert not any("ledger.db is missing" in message for message in verdicts)
 
 
-def test_a_sound_folder_takes_something_and_keeps_nothing_of_it(folder: Path) -> None:
+def test_a_usable_folder_takes_something_and_keeps_nothing_of_it(folder: Path) -> None:
     before = sorted(folder.iterdir())
 
     assert why_not_writable(folder) == ""

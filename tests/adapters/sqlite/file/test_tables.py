@@ -193,13 +193,13 @@ class SameAsTinyDB(RuleBasedStateMachine):
     @initialize()
     def open_both(self) -> None:
         self.theirs = TinyDB(storage=MemoryStorage).table("t")
-        self.room = tempfile.TemporaryDirectory()
-        self.db = SqliteDb(Path(self.room.name, "t.db"))
+        self.folder = tempfile.TemporaryDirectory()
+        self.db = SqliteDb(Path(self.folder.name, "t.db"))
         self.ours = self.db.table("t")
 
     def teardown(self) -> None:
         self.db.close()
-        self.room.cleanup()
+        self.folder.cleanup()
 
     def both(self, act: Callable[[Table], object]) -> None:
         answers = []
@@ -331,7 +331,7 @@ def test_documents_survive_closing(tmp_path: Path) -> None:
         assert [dict(d) for d in db.table("t")] == [{"n": 1}]
 
 
-def test_an_opened_table_that_must_persist_keeps_what_it_holds(tmp_path: Path) -> None:
+def test_an_opened_table_that_must_persist_keeps_its_rows(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
     with SqliteDb(path) as db:
         db.table("t", persist_empty=True).insert({"n": 1})

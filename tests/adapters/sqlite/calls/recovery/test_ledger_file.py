@@ -259,7 +259,9 @@ async def test_a_row_that_cannot_be_read_costs_itself_alone(path: Path) -> None:
     await ledger.close()
 
 
-async def test_a_mistaken_suspicion_sets_nothing_aside(ledger: SqliteLedger, path: Path) -> None:
+async def test_a_mistaken_damage_report_sets_nothing_aside(
+    ledger: SqliteLedger, path: Path
+) -> None:
     ledger.suspect_damage("a reader met damage")
 
     assert await ledger.examine() is None
@@ -295,12 +297,12 @@ async def test_a_folder_that_cannot_be_written_stops_no_start_and_is_taken_up_wh
 async def test_flipped_bytes_raise_store_errors_only_and_end_in_a_ledger_that_works(
     tmp_path: Path,
 ) -> None:
-    sound = tmp_path / "sound" / "ledger.db"
-    sound.parent.mkdir()
-    first = opened(sound)
+    intact = tmp_path / "sound" / "ledger.db"
+    intact.parent.mkdir()
+    first = opened(intact)
     await record(first, *(f"key {n}" for n in range(40)))
     await first.close()
-    whole = sound.read_bytes()
+    whole = intact.read_bytes()
     chance = random.Random(7)
     for turn in range(24):
         path = tmp_path / f"turn{turn}" / "ledger.db"
