@@ -45,9 +45,7 @@ class OutboxQueue(Protocol):
         """Make entries that a crash left in `sending` due; return their number."""
         ...
 
-    async def resume_entries(
-        self, now: datetime, stage: DeliveryStage | None, limit: int, *, freshest: bool = False
-    ) -> int:
+    async def resume_entries(self, now: datetime, stage: DeliveryStage | None, limit: int) -> int:
         """Apply `outbox.resume_entry` to paused entries of *stage*, or of all; return their number.
 
         Those paused longest come first.
