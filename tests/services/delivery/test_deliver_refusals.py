@@ -154,7 +154,7 @@ async def test_calls_between_many_with_a_fault_of_their_own_do_not_wait_for_hour
     refused += env.add_calls(behind)
     env.now += age
     for call in refused:
-        env.onec.says(BUSINESS, to=["document"], of=call)
+        env.onec.answers(BUSINESS, to=["document"], of=call)
 
     await minutes_of(env, DOCUMENT, 20)
 
@@ -171,7 +171,7 @@ async def test_what_stays_paused_is_tried_on_when_1c_accepts_another_call(
     refused = env.add_calls(60)
     others = env.add_calls(20)  # fresh, so they are delivered first
     for call in refused:
-        env.onec.says(BUSINESS, to=["document"], of=call)
+        env.onec.answers(BUSINESS, to=["document"], of=call)
     await minutes_of(env, DOCUMENT, 20)
     assert all(env.is_whole(call) for call in others)
     assert Counter(env.state(call)[0] for call in refused) == {
