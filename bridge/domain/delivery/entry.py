@@ -1,10 +1,10 @@
 """An outbox entry: one call that 1C has to hold, and how far its writes have come."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from bridge.domain.calls.desired import DocumentText, ReminderState, SentReminder
+from bridge.domain.calls.desired import DesiredState, DocumentText, ReminderState, SentReminder
 from bridge.domain.directory.entities import Ref
 
 _MAX_BACKOFF = timedelta(minutes=5)
@@ -78,13 +78,13 @@ class OutboxEntry:
     written_text: DocumentText | None = None
     maybe_written_texts: tuple[DocumentText, ...] = ()
     considered_written: bool = False
-    considered_maybe_sent_at: datetime | None = None
     reminders: tuple[SentReminder, ...] = ()
     #: The revision of the call that 1C was last brought to.
     revision: int = 0
     verify_at: datetime | None = None
     #: It is not sent while the circuit breaker of its stage is open.
     paused: bool = False
+    considered_maybe_sent_at: datetime | None = None
 
     def is_due(self, now: datetime) -> bool:
         """Return whether it may be attempted at *now*."""
@@ -110,3 +110,30 @@ def with_reminder(
     """Return the reminders of *entry* with that of *user* replaced."""
     others = tuple(reminder for reminder in entry.reminders if reminder.user != user)
     return (*others, SentReminder(user, text, state))
+
+
+# A write of the flag "considered" may be committed late. Set again, that does no harm; taken back,
+# it would stand again: so it is taken back once nothing can be committed late any more.
+def needs_considered(entry: OutboxEntry, desired: DesiredState) -> bool:
+    """Return whether 1C holds the other value, or may."""
+    in_doubt = entry.considered_maybe_sent_at is not None and not desired.considered
+    return in_doubt or entry.considered_written != desired.considered
+
+
+def may_take_back_at(entry: OutboxEntry, rules: DeliveryRules) -> datetime | None:
+    """Return when the flag may be taken back; None: at any time."""
+    sent_at = entry.considered_maybe_sent_at
+    return None if sent_at is None else sent_at + rules.verify_after
+
+
+def doubt_considered(entry: OutboxEntry, now: datetime) -> OutboxEntry:
+    """Return *entry* after an attempt of which nobody knows whether it reached 1C."""
+    if entry.stage is not DeliveryStage.CONSIDERED:
+        return entry
+    return replace(entry, considered_maybe_sent_at=now)
+
+
+def confirm_considered(entry: OutboxEntry, desired: DesiredState) -> OutboxEntry:
+    """Return *entry* after 1C took the flag; an earlier write may still be committed after it."""
+    sent_at = entry.considered_maybe_sent_at if desired.considered else None
+    return replace(entry, considered_written=desired.considered, considered_maybe_sent_at=sent_at)

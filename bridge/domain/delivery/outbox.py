@@ -18,13 +18,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.domain.calls.desired import DesiredReminder, DesiredState, ReminderState, SentReminder
-from bridge.domain.delivery.considered import doubt_considered, may_take_back_at, needs_considered
 from bridge.domain.delivery.entry import (
     DeliveryRules,
     DeliveryStage,
     EntryState,
     OutboxEntry,
+    doubt_considered,
     find_sent_reminder,
+    may_take_back_at,
+    needs_considered,
     with_reminder,
 )
 
@@ -33,7 +35,6 @@ _MAX_OUTAGE_PAUSE = timedelta(seconds=20)
 #: Paused entries come up again after this, should nothing resume them.
 _PAUSED_FOR = timedelta(hours=1)
 _MAX_REASON_LENGTH = 2000
-
 #: No entry waits longer for its first attempt: a call waits this long for its routing question.
 _MAX_FIRST_WAIT = timedelta(seconds=10)
 

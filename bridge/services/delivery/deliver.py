@@ -19,7 +19,6 @@ from typing import Final
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.calls.desired import DesiredState
 from bridge.domain.delivery import outbox
-from bridge.domain.delivery.considered import confirm_considered
 from bridge.domain.delivery.documents import (
     build_desired_state,
     build_phone_call_draft,
@@ -30,6 +29,7 @@ from bridge.domain.delivery.entry import (
     DeliveryStage,
     EntryState,
     OutboxEntry,
+    confirm_considered,
 )
 from bridge.domain.delivery.texts import Language
 from bridge.errors import OneCError, OneCObjectMissing
