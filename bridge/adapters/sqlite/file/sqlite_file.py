@@ -5,6 +5,7 @@ from them. Whatever is wrong with the disk or the file is a `StoreError`; damage
 `StoreDamaged`.
 """
 
+import logging
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -29,6 +30,8 @@ OLDEST_FORMAT = 1
 PAGE_SIZE = 4096
 
 Row = tuple[Any, ...]
+
+_log = logging.getLogger(__name__)
 
 
 class OpenMode(Enum):
@@ -200,3 +203,14 @@ class SqliteFile:
         with suppress(StoreError):  # the memory that is mapped may be another file's by now
             self.wal_index.restore_length()
         return identity_at(self.path) != self._identity
+
+
+def log_upgrade(file: SqliteFile, old_format: int, documents: int) -> None:
+    """Log that *file*, of *old_format* until now, has today's."""
+    extra = {
+        "path": str(file.path),
+        "from_format": old_format,
+        "to_format": FORMAT_VERSION,
+        "documents": documents,
+    }
+    _log.info("store_upgraded", extra=extra)
