@@ -112,8 +112,10 @@ class SqliteFile:
             raise StoreOfOtherProgram(str(self.path), "this SQLite file belongs to another program")
         if not oldest_format <= version <= FORMAT_VERSION:
             reason = f"the file has format {version}, this bridge reads format {FORMAT_VERSION}"
+            # A ledger, and no other file: the others are read in every format, and directory.db is
+            # upgraded by the next sync.
             if 0 < version < FORMAT_VERSION:
-                reason += "; the next start of the service, or the next sync, upgrades it"
+                reason += "; the next start of the service upgrades it"
             raise StoreError(str(self.path), reason)
         if read_only:
             self.execute("PRAGMA query_only = 1")
