@@ -120,14 +120,18 @@ class DirectoryPull:
         """
         started_at = self._clock()
         start = self._stopwatch()
-        sources = await self._extension_sources(last)
+        sources, missing = await self._extension_sources()
         full = self._rules.full or last is None
         managers_anew = full or (
             last is not None and last.extension_property != sources.attribute_ref
         )
-        plans = [
-            await self._plan(kind, last, full=full, managers_anew=managers_anew) for kind in _ORDER
-        ]
+        plans: list[EntityPlan] = []
+        for kind in _ORDER:
+            plans.append(await self._plan(kind, last, full=full, managers_anew=managers_anew))
+            # Only once the users are listed: where they are not published either, no extension is
+            # lost, and the address is wrong.
+            if missing is not None and kind is EntityKind.MANAGER:
+                self._guard.check_missing_attribute(missing, last)
         with self._store.transaction() as tx:
             before = tx.routing_facts()
             managers_before = () if last is None else tx.managers()
@@ -161,14 +165,14 @@ class DirectoryPull:
             tx.save_report(report)
         return report
 
-    async def _extension_sources(self, last: SyncReport | None) -> ExtensionSources:
+    async def _extension_sources(self) -> tuple[ExtensionSources, OneCNotPublished | None]:
+        """Return where extensions stand, or that it is not published."""
         try:
-            return await self._source.extension_sources()
+            return await self._source.extension_sources(), None
         except OneCFilteredByWebServer:
             raise
         except OneCNotPublished as missing:
-            self._guard.check_missing_attribute(missing, last)
-            return ExtensionSources()
+            return ExtensionSources(), missing
 
     async def _plan(
         self, kind: EntityKind, last: SyncReport | None, *, full: bool, managers_anew: bool

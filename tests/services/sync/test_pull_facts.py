@@ -230,6 +230,19 @@ async def test_a_first_run_without_the_attribute_published_fails_as_it_did() -> 
         await env.runs()
 
 
+async def test_where_nothing_is_published_the_address_is_doubted_and_not_the_extensions(
+    large: PullSetup,
+) -> None:
+    attribute_not_published(large)
+    large.source.not_published = set(EntityKind)
+    before = large.store.objects
+
+    with pytest.raises(OneCNotPublished):
+        await large.runs(confirm=lambda _: pytest.fail("there is no loss to be confirmed"))
+
+    assert large.store.objects == before
+
+
 # ---------------------------------------------------------------- extensions outside the users
 async def test_the_register_decides_where_1c_keeps_extensions_there(env: PullSetup) -> None:
     env.source.sources = ExtensionSources(

@@ -24,7 +24,7 @@ from bridge.domain.reporting.data_quality import (
     DataQualityIssues,
 )
 from bridge.domain.routing.decision import EvidenceStep, Finding, RouteDecision, Rule, Target
-from bridge.errors import Loss
+from bridge.errors import Loss, StoreError
 from bridge.ports.audit import AuditAct, AuditRecord
 from bridge.ports.stores.calls import CallFilter, CallSearch
 from bridge.ports.stores.directory import SyncReport
@@ -407,6 +407,24 @@ async def test_a_person_may_start_a_run() -> None:
     await shown(web, "/console/sync/run", "POST")
 
     assert web.syncs == [False]
+
+
+@pytest.mark.parametrize("path", ["/console/doctor", "/console/doctor.csv"])
+async def test_an_unreadable_directory_is_a_page_with_the_reason(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web = WebFixture()
+
+    async def refuses(*_: object) -> DataQualityIssues:
+        raise StoreError("directory.db", "database is locked")
+
+    monkeypatch.setattr(web.data_quality, "unmanaged_partners", refuses)
+    async with web.admin() as admin:
+        answer = await admin.get(path, headers={"Accept": "text/html"})
+
+    assert answer.status_code == 503
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "directory.db: database is locked" in answer.text
 
 
 async def test_each_data_quality_issue_is_shown_with_the_calls_it_cost() -> None:

@@ -11,10 +11,10 @@ from typing import Final
 from bridge.adapters.sqlite.directory.documents import (
     REF_EXPRESSION,
     TABLES,
-    decode_object,
+    decode_object_of_any_format,
     owner_of_row_id,
 )
-from bridge.adapters.sqlite.file.sqlite_file import SqliteFile
+from bridge.adapters.sqlite.file.sqlite_file import OLDEST_FORMAT, SqliteFile
 from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS
 from bridge.domain.directory.entities import EntityKind, Ref
 from bridge.domain.reporting.data_quality import (
@@ -28,9 +28,10 @@ from bridge.errors import StoreDamaged
 # ruff: noqa: S608 - tables and expressions are constants of ours.
 
 _PARTNERS: Final = TABLES[EntityKind.PARTNER]
+#: `marked` is the deletion mark of a file that the sync process has not upgraded yet.
 _UNMANAGED: Final = (
     "json_extract(doc, '$.manager') IS NULL AND json_extract(doc, '$.deletion_mark') IS NULL "
-    "AND json_extract(doc, '$.predefined') IS NULL"
+    "AND json_extract(doc, '$.marked') IS NULL AND json_extract(doc, '$.predefined') IS NULL"
 )
 _cost = attrgetter("call_count")
 
@@ -70,7 +71,7 @@ class SqliteDataQuality:
         if not self._path.exists():
             return DataQualityIssues(kind, 0, 0)
         # Opened anew each time: the file may have been deleted and pulled again.
-        file = SqliteFile(self._path, read_only=True)
+        file = SqliteFile(self._path, read_only=True, oldest_format=OLDEST_FORMAT)
         try:
             return query(file)
         except DECODE_ERRORS as error:
@@ -92,7 +93,7 @@ def _unmanaged(file: SqliteFile, costs: Mapping[Ref, int], limit: int) -> DataQu
     ]
     rows += file.read(f"SELECT doc FROM {_PARTNERS} WHERE {_UNMANAGED} LIMIT ?", (limit,))
     for (text,) in rows:
-        partner = decode_object(EntityKind.PARTNER, text)
+        partner = decode_object_of_any_format(EntityKind.PARTNER, text)
         code = getattr(partner, "code", "")
         issue = DataQualityIssue(
             DataQualityIssueKind.NO_MANAGER,
@@ -119,7 +120,7 @@ def _unreadable(file: SqliteFile, tails: Mapping[str, int], limit: int) -> DataQ
     for calls, owner_row, example in costly:
         kind, row = owner_of_row_id(owner_row)
         ((text,),) = file.read(f"SELECT doc FROM {TABLES[kind]} WHERE id = ?", (row,))
-        owner = decode_object(kind, text)
+        owner = decode_object_of_any_format(kind, text)
         issues.append(
             DataQualityIssue(DataQualityIssueKind.UNREADABLE, owner.name, example, calls, owner.ref)
         )

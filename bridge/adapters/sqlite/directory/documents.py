@@ -118,14 +118,17 @@ def decode_report(text: str) -> SyncReport:
     return _report.decode(text)
 
 
-def migrate_directory(file: SqliteFile) -> None:
+def migrate_directory(file: SqliteFile) -> int:
     """Upgrade the documents of a directory of format 1; inside the writer's transaction.
 
-    The text of a key cannot stand inside a value: a quote in a value is written with a backslash.
+    Return their number. The text of a key cannot stand inside a value: a quote in a value is
+    written with a backslash.
     """
-    for table in TABLES.values():
-        file.execute(f"UPDATE {table} SET doc = {_UPGRADED}")
+    documents = sum(
+        file.execute(f"UPDATE {table} SET doc = {_UPGRADED}") for table in TABLES.values()
+    )
     file.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+    return documents
 
 
 def decode_object_of_any_format(kind: EntityKind, text: str) -> DirectoryObject:

@@ -33,7 +33,7 @@ from bridge.adapters.sqlite.directory.suspected_damage import (
 )
 from bridge.adapters.sqlite.directory.transaction import SqliteDirectoryTransaction
 from bridge.adapters.sqlite.file.set_aside import set_aside
-from bridge.adapters.sqlite.file.sqlite_file import FORMAT_VERSION, OLDEST_FORMAT
+from bridge.adapters.sqlite.file.sqlite_file import FORMAT_VERSION, OLDEST_FORMAT, log_upgrade
 from bridge.adapters.sqlite.file.tables import SqliteDb
 from bridge.adapters.sqlite.file.writer_lock import WriterLock
 from bridge.domain.directory.entities import EntityKind, Ref, Version
@@ -193,9 +193,11 @@ def _prepare(db: SqliteDb) -> None:
     file.execute("PRAGMA wal_autocheckpoint = 0")
     file.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     if {CHECKPOINT_TABLE, *TABLES.values()} <= db.tables():
-        if file.format_version != FORMAT_VERSION:
+        found = file.format_version
+        if found != FORMAT_VERSION:
             with db.transaction():
-                migrate_directory(file)
+                documents = migrate_directory(file)
+            log_upgrade(file, found, documents)
         return
     with db.transaction():
         for name in (CHECKPOINT_TABLE, *TABLES.values()):

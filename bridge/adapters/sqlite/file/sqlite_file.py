@@ -5,6 +5,7 @@ from them. Whatever is wrong with the disk or the file is a `StoreError`; damage
 `StoreDamaged`.
 """
 
+import logging
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -29,6 +30,8 @@ OLDEST_FORMAT = 1
 PAGE_SIZE = 4096
 
 Row = tuple[Any, ...]
+
+_log = logging.getLogger(__name__)
 
 
 class OpenMode(Enum):
@@ -109,8 +112,10 @@ class SqliteFile:
             raise StoreOfOtherProgram(str(self.path), "this SQLite file belongs to another program")
         if not oldest_format <= version <= FORMAT_VERSION:
             reason = f"the file has format {version}, this bridge reads format {FORMAT_VERSION}"
+            # A ledger, and no other file: the others are read in every format, and directory.db is
+            # upgraded by the next sync.
             if 0 < version < FORMAT_VERSION:
-                reason += "; the next start of the service, or the next sync, upgrades it"
+                reason += "; the next start of the service upgrades it"
             raise StoreError(str(self.path), reason)
         if read_only:
             self.execute("PRAGMA query_only = 1")
@@ -200,3 +205,14 @@ class SqliteFile:
         with suppress(StoreError):  # the memory that is mapped may be another file's by now
             self.wal_index.restore_length()
         return identity_at(self.path) != self._identity
+
+
+def log_upgrade(file: SqliteFile, old_format: int, documents: int) -> None:
+    """Log that *file*, of *old_format* until now, has today's."""
+    extra = {
+        "path": str(file.path),
+        "from_format": old_format,
+        "to_format": FORMAT_VERSION,
+        "documents": documents,
+    }
+    _log.info("store_upgraded", extra=extra)

@@ -2,9 +2,13 @@
 
 import re
 import sqlite3
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
+from bridge.adapters.sqlite.directory.data_quality import SqliteDataQuality
 from bridge.adapters.sqlite.directory.reader import SqliteDirectory
 from bridge.adapters.sqlite.directory.store import SqliteDirectoryStore
 from bridge.adapters.sqlite.file.sqlite_file import FORMAT_VERSION
@@ -18,6 +22,7 @@ from tests.adapters.sqlite.directory.objects import (
     partner,
     put,
 )
+from tests.support.builders import fields
 
 _OLD_KEYS = {
     '"phone_fields":': '"fields":',
@@ -66,11 +71,40 @@ def test_a_directory_of_before_answers_before_it_is_upgraded(tmp_path: Path) -> 
     reader.close()
 
 
-def test_a_directory_of_before_is_upgraded_by_the_next_sync(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_errors_in_a_directory_of_before_are_found_before_it_is_upgraded(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "directory.db"
+    writer = SqliteDirectoryStore(path)
+    put(
+        writer,
+        partner(11, name="Без менеджера"),
+        partner(12, name="Помечен", deletion_mark=True),
+        replace(contact(21, partner=guid(11)), phone_fields=fields("спросить у Пети")),
+    )
+    writer.close()
+    downgrade(path)
+    data_quality = SqliteDataQuality(path)
+
+    unmanaged = await data_quality.unmanaged_partners({}, 10)
+    unreadable = await data_quality.unreadable_phones({}, 10)
+
+    assert [issue.owner_name for issue in unmanaged.issues] == ["Без менеджера"]
+    assert [issue.detail for issue in unreadable.issues] == ["спросить у Пети"]
+    await data_quality.close()
+
+
+def test_a_directory_of_before_is_upgraded_by_the_next_sync(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "directory.db"
     old_directory(path)
 
-    writer = SqliteDirectoryStore(path)
+    with caplog.at_level("INFO"):
+        writer = SqliteDirectoryStore(path)
+    (line,) = [r for r in caplog.records if r.message == "store_upgraded"]
+    assert (vars(line)["from_format"], vars(line)["documents"]) == (1, 3)
     assert writer.versions(EntityKind.PARTNER) == {guid(11): "1"}
     put(writer, partner(11, N1, manager=guid(1), name=f"{_NAME}!"))
     writer.close()

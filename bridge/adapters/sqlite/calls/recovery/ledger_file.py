@@ -26,6 +26,7 @@ from bridge.adapters.sqlite.file.sqlite_file import (
     FORMAT_VERSION,
     OLDEST_FORMAT,
     SqliteFile,
+    log_upgrade,
 )
 from bridge.adapters.sqlite.file.store_errors import SQLITE_ERRORS, decoding_documents
 from bridge.adapters.sqlite.file.tables import SqliteDb
@@ -135,9 +136,11 @@ class LedgerFile:
             self._check_tables(db)
             create_tables(db)
             self._check_length(db.file)
-            if db.file.format_version != FORMAT_VERSION:
+            found = db.file.format_version
+            if found != FORMAT_VERSION:
                 with decoding_documents(self._path), db.transaction():
-                    migrate_ledger(db.file)
+                    documents = migrate_ledger(db.file)
+                log_upgrade(db.file, found, documents)
             if self._suspected is not None:
                 check_integrity(db.file)
                 check_documents(db.file)

@@ -17,7 +17,12 @@ from typing import Any, Final
 
 import msgspec
 
-from bridge.adapters.sqlite.calls.migration import upgrade_call, upgrade_entry
+from bridge.adapters.sqlite.calls.migration import (
+    ManagersByRow,
+    read_managers_by_row,
+    upgrade_call,
+    upgrade_entry,
+)
 from bridge.adapters.sqlite.file.store_errors import DECODE_ERRORS
 from bridge.domain.calls.call import PhoneCall
 from bridge.domain.delivery.entry import OutboxEntry
@@ -39,10 +44,10 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def _read_line(line: bytes) -> _Line:
+def _read_line(line: bytes, managers: ManagersByRow) -> _Line:
     """Read one line, also one that an earlier release wrote with other keys."""
     document = _decode(line)
-    document["call"] = upgrade_call(document["call"])
+    document["call"] = upgrade_call(document["call"], managers)
     if document.get("entry") is not None:
         document["entry"] = upgrade_entry(document["entry"])
     return msgspec.convert(document, _Line)
@@ -105,10 +110,12 @@ class RescueFile:
 
     def _read(self) -> list[RescuedCall]:
         found: list[RescuedCall] = []
-        for path in self.existing_paths():
+        paths = self.existing_paths()
+        managers = read_managers_by_row(self._folders[0]) if paths else {}
+        for path in paths:
             for line in _lines(path):
                 try:
-                    read = _read_line(line)
+                    read = _read_line(line, managers)
                 except DECODE_ERRORS:
                     self._set_unreadable_aside(path, line)
                 else:

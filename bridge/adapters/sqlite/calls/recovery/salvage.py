@@ -11,7 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from bridge.adapters.sqlite.calls.migration import upgrade_document
+from bridge.adapters.sqlite.calls.migration import (
+    ManagersByRow,
+    read_managers_by_row,
+    upgrade_document,
+)
 from bridge.adapters.sqlite.calls.rows import (
     COLUMNS,
     decode_call,
@@ -70,10 +74,11 @@ def check_documents(file: SqliteFile) -> None:
 
 def _copy_all(source: sqlite3.Connection, target: SqliteFile, now: datetime) -> int:
     calls = 0
+    managers = read_managers_by_row(target.path.parent)
     for table, decode in _DECODERS.items():
         columns = ("id", "doc", *(name for name, _ in COLUMNS.get(table, ())))
         places = ", ".join("?" * len(columns))
-        rows = _upgraded(table, _rows(source, table, columns))
+        rows = _upgraded(table, _rows(source, table, columns), managers)
         readable = (row for row in rows if _is_readable(decode, row[1]))
         if table == "outbox":
             readable = (_recovered(row, now) for row in readable)
@@ -100,11 +105,11 @@ def _rows(source: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> I
             return
 
 
-def _upgraded(table: str, rows: Iterable[Row]) -> Iterator[Row]:
+def _upgraded(table: str, rows: Iterable[Row], managers: ManagersByRow) -> Iterator[Row]:
     """Yield *rows* with today's keys; one that is no document is left out."""
     for number, text, *columns in rows:
         with suppress(*DECODE_ERRORS):
-            yield number, upgrade_document(table, text), *columns
+            yield number, upgrade_document(table, text, managers), *columns
 
 
 def _is_readable(decode: Callable[[str], object], text: str) -> bool:
