@@ -120,7 +120,7 @@ class PageRenderer:
         """Show a refusal or a failure as a page."""
         localizer = self.localizer_of(request.scope)
         title = localizer.translate(_TITLES.get(status, _BROKEN))
-        if sentence == HTTPStatus(status).phrase:  # starlette's own words say no more than the title
+        if sentence == HTTPStatus(status).phrase:  # starlette's own, no more than the title
             sentence = ""
         return self.render(
             request,
