@@ -19,7 +19,7 @@ from bridge.web.shared.language import Localizer, translatable
 _PAGE = 100
 _MOST_ROWS = 20_000
 
-TABLE_LABELS: Final[Mapping[str, str]] = {
+_TABLE_LABELS: Final[Mapping[str, str]] = {
     "audit": translatable("Audit"),
     "calls": translatable("Calls"),
     "doctor": translatable("Errors in 1C"),
@@ -28,9 +28,9 @@ TABLE_LABELS: Final[Mapping[str, str]] = {
     "sync": translatable("Sync"),
 }
 
-SIGN_IN_LABELS: Final[Mapping[str, str]] = {"link": translatable("by a link")}
+_SIGN_IN_LABELS: Final[Mapping[str, str]] = {"link": translatable("by a link")}
 
-ADDRESS_LABELS: Final[Mapping[str, str]] = {"terminal": translatable("on the bridge's machine")}
+_ADDRESS_LABELS: Final[Mapping[str, str]] = {"terminal": translatable("on the bridge's machine")}
 
 
 class AuditPage(ConsolePage):
@@ -96,9 +96,9 @@ def _labelled(record: AuditRecord, localizer: Localizer) -> AuditRecord:
     exported, signed_in = AuditAct.CALLS_EXPORTED, AuditAct.SIGNED_IN
     return replace(
         record,
-        address=label(ADDRESS_LABELS, record.address),
-        subject=label(TABLE_LABELS if record.act is exported else {}, record.subject),
-        words=label(SIGN_IN_LABELS if record.act is signed_in else {}, record.words),
+        address=label(_ADDRESS_LABELS, record.address),
+        subject=label(_TABLE_LABELS if record.act is exported else {}, record.subject),
+        words=label(_SIGN_IN_LABELS if record.act is signed_in else {}, record.words),
     )
 
 
