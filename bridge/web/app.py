@@ -170,7 +170,8 @@ async def _answer_unreadable(_: Request, error: Exception) -> Response:
         raise error
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-    return _problem(422, f"{where}: {first['msg']}")
+    message = str(first["msg"]).removeprefix("Value error, ")  # pydantic puts it before ours
+    return _problem(422, f"{where}: {message}")
 
 
 async def _answer_disconnect(_: Request, error: Exception) -> Response:

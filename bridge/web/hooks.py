@@ -79,7 +79,7 @@ class HookRoutes:
         self._telephony = services.telephony
         self._answering = services.route_answers
         self._receiving = services.event_intake
-        self._meter = services.metrics
+        self._metrics = services.metrics
         self._clock = services.clock
         self._guard = HookGuard(
             services.hook_access, HookGuessCounter(services.events, services.monotonic)
@@ -135,7 +135,7 @@ class HookRoutes:
             # A fault of ours must not cost the caller the answer.
             _log.exception("route_answer_broken")
             reply, decision = self._last_resort(question, received_at)
-        self._meter.routed(self._telephony.provider, decision.rule, self._timer() - started)
+        self._metrics.routed(self._telephony.provider, decision.rule, self._timer() - started)
         return reply
 
     async def receive_event(self, scope: Scope, receive: Receive) -> RawReply:
@@ -171,13 +171,13 @@ class HookRoutes:
         except StoreError as error:
             _log.error("event_not_stored", extra={"reason": str(error)})
             return _NOT_STORED
-        self._meter.event_stored(self._telephony.provider)
+        self._metrics.event_stored(self._telephony.provider)
         return self._telephony.render_ack()
 
     def _last_resort(
         self, question: RouteQuestion | None, received_at: datetime
     ) -> tuple[RawReply, RouteDecision]:
-        self._meter.route_failed(self._telephony.provider)
+        self._metrics.route_failed(self._telephony.provider)
         if question is None:
             withheld = Caller(CallerKind.WITHHELD, "")
             question = RouteQuestion(self._telephony.provider, withheld, "", received_at)
@@ -240,6 +240,6 @@ def _content_type(scope: Scope) -> str:
 
 def _reserve_connections(scope: Scope) -> None:
     """Reserve connections for the address of a question with the right secret."""
-    know = scope.get("state", {}).get("know_address")
-    if know is not None:
-        know()
+    reserve = scope.get("state", {}).get("reserve_connections")
+    if reserve is not None:
+        reserve()

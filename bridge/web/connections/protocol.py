@@ -71,9 +71,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._in_body = False
         self._bytes = 0  # of the body, or behind the refusal
         self._keep_alive = True
-        self._known = False
+        self._reserved = False
         # Copied into each request's scope, where the hooks mark a PBX that was admitted.
-        self.app_state = {**app_state, "know_address": self._know}
+        self.app_state = {**app_state, "reserve_connections": self._reserve_connections}
 
     # ------------------------------------------------------------ the connection
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
@@ -321,9 +321,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         cycle.message_event.set()
         return not cycle.response_started
 
-    def _know(self) -> None:
-        if not self._known:
-            self._known = True
+    def _reserve_connections(self) -> None:
+        if not self._reserved:
+            self._reserved = True
             self.registry.add_pbx_address(self.address)
 
 

@@ -31,5 +31,5 @@ def console_routes(
 ) -> list[BaseRoute]:
     """Build the routes of all pages."""
     return [
-        route for environment in _PAGES for route in environment(services, access, pages).routes()
+        route for page_class in _PAGES for route in page_class(services, access, pages).routes()
     ]

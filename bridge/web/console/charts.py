@@ -154,8 +154,8 @@ class _Scale:
 
     def y(self, value: float) -> float:
         """Return the height of *value*, counted from above."""
-        environment = HEIGHT - _TOP - _BOTTOM
-        return _at(_TOP + environment * (1 - value / self._top))
+        plot_height = HEIGHT - _TOP - _BOTTOM
+        return _at(_TOP + plot_height * (1 - value / self._top))
 
 
 def _chart(

@@ -19,7 +19,7 @@ from bridge.domain.phone.phone import PhoneNumber
 from bridge.domain.reporting.desk import RINGING_TIMEOUT, SHOWN_FOR, DeskStatus, find_desk_status
 from bridge.domain.whole_numbers import read_whole_number
 from bridge.web.access import Viewer, format_visible_number
-from bridge.web.desk.labels import STANDING_LABELS
+from bridge.web.desk.labels import STATUS_LABELS
 from bridge.web.desk_state.desk_calls import CallUpdate
 from bridge.web.desk_state.state import OneCLink
 from bridge.web.shared.labels import DIRECTION_LABELS
@@ -30,7 +30,7 @@ from bridge.web.shared.language import Localizer
 class CallContext:
     """What a card shows besides its call: earlier calls, missed calls, the chosen owner.
 
-    *missed_call* is open, *paid* is the one that this very call left and that is closed.
+    *missed_call* is open; *closed_missed_call* is the one that this very call left.
     """
 
     earlier_calls: Sequence[PhoneCall] = ()
@@ -92,7 +92,7 @@ class CallCard:
 
     key: str
     sequence: int
-    standing: DeskStatus
+    status: DeskStatus
     state: str
     colleague: str  # the colleague who talks
     direction: str
@@ -142,7 +142,7 @@ def build_card(
     name, company = _names(call, owner, audience.lang, whole=whole)
     several = candidates if len(candidates) > 1 else ()
     call_state = call.state
-    running = {
+    timer_starts = {
         DeskStatus.RINGING: call.received_at,
         DeskStatus.RINGS_COLLEAGUE: call.received_at,
         DeskStatus.CALLING: call.received_at,
@@ -152,8 +152,8 @@ def build_card(
     return CallCard(
         key=call.key,
         sequence=update.sequence,
-        standing=status,
-        state=localizer.translate(STANDING_LABELS[status]),
+        status=status,
+        state=localizer.translate(STATUS_LABELS[status]),
         colleague=_colleague(call, status),
         direction=localizer.translate(DIRECTION_LABELS[call.direction]),
         name=name,
@@ -164,7 +164,7 @@ def build_card(
         line=_line(call.did),
         manager=_manager_words(owner, managers),
         arrived_at=call.arrived_at,
-        timer_from=running.get(status),
+        timer_from=timer_starts.get(status),
         talk_time=call_state.talk_time,
         silent_from=call.received_at + RINGING_TIMEOUT,
         removed_at=update.shown_at + SHOWN_FOR,
@@ -249,7 +249,7 @@ def _past(call: PhoneCall, localizer: Localizer, now: datetime) -> EarlierCallLi
     return EarlierCallLine(
         at=call.arrived_at,
         direction=localizer.translate(DIRECTION_LABELS[call.direction]),
-        outcome=localizer.translate(STANDING_LABELS[status]),
+        outcome=localizer.translate(STATUS_LABELS[status]),
         who=format_person(call, call.state.answered_by or call.placed_by),
         notes=tuple(note.text for note in call.notes),
     )

@@ -7,7 +7,7 @@ from bridge.domain.calls.orders import OrderState
 from bridge.domain.reporting.desk import DeskStatus
 from bridge.web.shared.language import translatable
 
-STANDING_LABELS: Final[Mapping[DeskStatus, str]] = {
+STATUS_LABELS: Final[Mapping[DeskStatus, str]] = {
     DeskStatus.RINGING: translatable("Ringing"),
     DeskStatus.RINGS_COLLEAGUE: translatable("Rings a colleague"),
     DeskStatus.CALLING: translatable("Calling"),

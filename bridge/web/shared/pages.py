@@ -7,6 +7,7 @@ forms back to us alone.
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
 from functools import lru_cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -119,6 +120,8 @@ class PageRenderer:
         """Show a refusal or a failure as a page."""
         localizer = self.localizer_of(request.scope)
         title = localizer.translate(_TITLES.get(status, _BROKEN))
+        if sentence == HTTPStatus(status).phrase:  # starlette's own, no more than the title
+            sentence = ""
         return self.render(
             request,
             "problem.html",

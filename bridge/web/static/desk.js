@@ -95,10 +95,10 @@ function lose() {
 
 const told = {
   board({ cards }) {
-    const standing = new Set(cards.map((html) => put(html).id));
+    const kept = new Set(cards.map((html) => put(html).id));
     for (const card of document.querySelectorAll(".card")) {
       const draft = card.querySelector("textarea")?.value;
-      if (!standing.has(card.id) && !draft) card.remove();
+      if (!kept.has(card.id) && !draft) card.remove();
     }
     settle();
   },
@@ -119,8 +119,8 @@ function put(html) {
   const fresh = parse(html).querySelector(".card");
   const old = find(fresh.id);
   const place = "over" in fresh.dataset ? over : running;
-  const before = old?.dataset.standing;
-  const rings = fresh.dataset.standing === "ringing";
+  const before = old?.dataset.status;
+  const rings = fresh.dataset.status === "ringing";
   if (old && old.parentElement === place && (before === "ringing" || !rings)) keepHis(old, fresh, () => old.replaceWith(fresh));
   else keepHis(old, fresh, () => {
     old?.remove();
@@ -128,7 +128,7 @@ function put(html) {
     const first = rings || place === over ? place.firstElementChild : place.querySelector(".card:not(.ringing)");
     place.insertBefore(fresh, first);
   });
-  if (before !== fresh.dataset.standing) announce(fresh);
+  if (before !== fresh.dataset.status) announce(fresh);
   return fresh;
 }
 
@@ -193,7 +193,7 @@ function tick() {
     ticks.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
   }
   for (const card of running.children) {
-    const waits = ["ringing", "passed", "calling"].includes(card.dataset.standing);
+    const waits = ["ringing", "passed", "calling"].includes(card.dataset.status);
     if (!waits || moment <= Date.parse(card.dataset.silentAt)) continue;
     ask(card);
     if (!card.dataset.hushed) {
@@ -228,7 +228,7 @@ let flash = 0;
 
 // No telephone rings for minutes, also where the bridge is away and cannot be asked.
 function ringing() {
-  return [...running.children].filter((card) => card.dataset.standing === "ringing" && !card.dataset.hushed);
+  return [...running.children].filter((card) => card.dataset.status === "ringing" && !card.dataset.hushed);
 }
 
 function ring() {

@@ -82,6 +82,7 @@ async def test_an_order_without_sense_rings_nobody(order: dict[str, str]) -> Non
 
     assert answer.status_code == 422
     assert answer.json()["error"]
+    assert "Value error" not in answer.json()["error"]
     assert desk.pbx.orders == []
 
 

@@ -97,7 +97,7 @@ async def test_a_pbx_that_asked_lately_has_places_of_its_own() -> None:
 
     async def waits(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/pbx":
-            scope["state"]["know_address"]()
+            scope["state"]["reserve_connections"]()
             await Echo(reads=False)(scope, receive, send)
         else:
             await never.wait()

@@ -307,6 +307,21 @@ async def test_an_unknown_call_is_a_page_that_says_so() -> None:
     assert "There is no such call" in answer.text
 
 
+async def test_an_unknown_address_is_answered_in_the_reader_s_language_alone() -> None:
+    async with WebFixture(lang="ru").admin() as admin:
+        answer = await admin.get("/nothing", headers={"Accept": "text/html"})
+
+    assert answer.status_code == 404
+    assert "Здесь ничего нет" in answer.text
+    assert "Not Found" not in answer.text
+
+
+async def test_an_extension_without_an_owner_is_named_alone() -> None:
+    ownerless = replace(call(), decision=decision(target=Target("100"), rule=Rule.DEFAULT))
+
+    assert "Sent to 100: by default." in await call_page(WebFixture(), ownerless)
+
+
 # ---------------------------------------------------------------- outbox, sync, doctor, people
 @pytest.mark.parametrize(
     ("button", "act"), [("retry", AuditAct.ENTRY_RETRIED), ("drop", AuditAct.ENTRY_DROPPED)]
@@ -473,3 +488,22 @@ async def test_the_audit_list_shows_who_did_what() -> None:
     assert "10.0.0.7" in every
     assert "10.0.0.7" not in one
     assert ANNA.ref not in one  # shown by name
+
+
+async def test_the_audit_list_names_its_terms_in_the_reader_s_language() -> None:
+    web = busy_web(lang="ru")
+    web.audit.appended += [
+        AuditRecord(NOON, AuditAct.SIGNED_IN, "admin", words="link"),
+        AuditRecord(NOON, AuditAct.CALLS_EXPORTED, "admin", subject="doctor"),
+        AuditRecord(NOON, AuditAct.LINK_MADE, "admin", address="terminal", words="link"),
+    ]
+
+    page = (await shown(web, "/console/audit")).text
+    table = (await shown(web, "/console/audit.csv")).content.decode("utf-8-sig")
+
+    for text in (page, table):
+        assert "по ссылке" in text
+        assert "Ошибки в 1С" in text
+        assert "на машине моста" in text
+        assert "terminal" not in text
+    assert ";link" in table  # a name is no term
