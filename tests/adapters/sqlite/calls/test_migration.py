@@ -76,10 +76,6 @@ def documents(path: Path, table: str) -> list[dict[str, Any]]:
     return found
 
 
-#: Fields that the format got later, with a default: a document without them is read as it is.
-LATER_FIELDS = ("considered_maybe_sent_at",)
-
-
 def values(document: object) -> object:
     """Return what is in a document, whatever its keys are called."""
     if isinstance(document, dict):
