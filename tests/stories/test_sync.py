@@ -101,7 +101,7 @@ async def test_the_sentence_of_1cs_page_is_quoted_and_the_advice_is_about_rights
 
     text = error_message(refused.value)
     assert "Нарушение прав доступа! Обратитесь к администратору." in text
-    assert "has he the rights" in text
+    assert "has the user the rights" in text
     assert "BRIDGE_ONEC_URL" not in text
 
 
