@@ -28,8 +28,8 @@ _PIECE: Final = 1 << 18
 class ReadLimits:
     """How large a response may be, decoded, and how long it may take.
 
-    It has *total_s* seconds from the request on, and one more for every *bytes_per_s* that came:
-    a large response may take long, as long as it keeps coming.
+    It has *total_s* seconds from the request on, and one more for every *min_bytes_per_s* that
+    came: a large response may take long, as long as it keeps coming.
     """
 
     max_bytes: int

@@ -73,10 +73,10 @@ def build_call_handling(
     def later() -> None:
         loop.run_soon()
 
-    open_calls = ActiveCalls(monotonic)
+    active_calls = ActiveCalls(monotonic)
     missed_calls = MissedCalls(
         ledger=ledger,
-        active_calls=open_calls,
+        active_calls=active_calls,
         owner_of=directory.owner_of,
         owners=CallBackOwners(
             decide=decider.decide,
@@ -89,7 +89,7 @@ def build_call_handling(
     )
     call_store = CallStore(
         ledger=ledger,
-        active_calls=open_calls,
+        active_calls=active_calls,
         missed_calls=missed_calls,
         owner_of=directory.owner_of,
         events=events,

@@ -35,9 +35,9 @@ def build_live_lookup(
         rules=phone_rules(settings),
         find_partner=directory.partner,
         metadata_cache=settings.data_dir / "metadata.json",
-        is_crowded=lambda: asking.is_crowded(),  # noqa: PLW0108 - it is made below
+        is_crowded=lambda: live_lookup.is_crowded(),  # noqa: PLW0108 - it is made below
     )
-    asking = LiveLookup(
+    live_lookup = LiveLookup(
         lookup=lookup,
         directory=directory,
         clock=now,
@@ -45,4 +45,4 @@ def build_live_lookup(
         concurrency=max(1, settings.onec_concurrency // _REQUESTS_OF_A_QUESTION),
         monotonic=monotonic,
     )
-    return asking
+    return live_lookup

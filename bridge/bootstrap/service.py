@@ -105,7 +105,7 @@ def build_service(settings: Settings, *, streams: int | None = None) -> BridgeSe
     def deliver_soon() -> None:
         scheduler.deliver_soon()
 
-    call_store, following, follow = build_call_handling(
+    call_store, call_tracker, follow = build_call_handling(
         settings=settings,
         ledger=ledger,
         directory=directory,
@@ -133,7 +133,7 @@ def build_service(settings: Settings, *, streams: int | None = None) -> BridgeSe
     line = build_pbx_connection(
         settings,
         call_store,
-        following,
+        call_tracker,
         decider,
         directory,
         events=events,
@@ -148,7 +148,7 @@ def build_service(settings: Settings, *, streams: int | None = None) -> BridgeSe
         lang=settings.lang,
         zone=zone,
         concurrency=settings.onec_concurrency,
-        reminder_changed=_reminding(following, follow),
+        reminder_changed=_on_reminder_changed(call_tracker, follow),
         monotonic=monotonic,
         clock_steps=lambda: clock_watch.steps,
     )
@@ -175,7 +175,7 @@ def build_service(settings: Settings, *, streams: int | None = None) -> BridgeSe
                 settings,
                 ledger,
                 page_stores.audit,
-                following,
+                call_tracker,
                 pbx=line.pbx,
                 events=events,
                 clock_watch=clock_watch,
@@ -185,16 +185,16 @@ def build_service(settings: Settings, *, streams: int | None = None) -> BridgeSe
         ),
         monotonic=monotonic,
     )
-    _act_on_steps(clock_watch, scheduler, following, desk)
-    asking = build_live_lookup(settings, directory, slots)
+    _act_on_steps(clock_watch, scheduler, call_tracker, desk)
+    live_lookup = build_live_lookup(settings, directory, slots)
     answering = RouteAnswerer(
         decider=decider,
         recorder=recording,
         ledger=ledger,
         clock=now,
         deliver_soon=scheduler.deliver_soon,
-        call_opener=following,
-        live_lookup=asking,
+        call_opener=call_tracker,
+        live_lookup=live_lookup,
         monotonic=monotonic,
     )
 
@@ -207,8 +207,8 @@ def build_service(settings: Settings, *, streams: int | None = None) -> BridgeSe
             stack.push_async_callback(client.aclose)
             stack.push_async_callback(recording.flush)
             stack.push_async_callback(line.aclose)
-            if asking is not None:
-                stack.push_async_callback(asking.aclose)
+            if live_lookup is not None:
+                stack.push_async_callback(live_lookup.aclose)
             await memory.load(answering.load)
             await stores.check()
             await open_pbx_connection(line)
@@ -221,7 +221,7 @@ def build_service(settings: Settings, *, streams: int | None = None) -> BridgeSe
     services = WebServices(
         telephony=telephony,
         route_answers=answering,
-        event_intake=following,
+        event_intake=call_tracker,
         call_notes=call_store,
         ledger=ledger,
         directory=directory,
@@ -259,18 +259,18 @@ def build_service(settings: Settings, *, streams: int | None = None) -> BridgeSe
 
 
 def _act_on_steps(
-    clock_watch: ClockWatch, scheduler: "Scheduler", following: CallTracker, desk: "DeskState"
+    clock_watch: ClockWatch, scheduler: "Scheduler", call_tracker: CallTracker, desk: "DeskState"
 ) -> None:
     clock_watch.on_step(scheduler.clock_stepped)
-    clock_watch.on_step(following.clock_stepped)
+    clock_watch.on_step(call_tracker.clock_stepped)
     clock_watch.on_step(desk.calls.shift_clock)
     # What was proven by another clock is proven again.
     clock_watch.on_step(lambda _: scheduler.sync_now())
 
 
-def _reminding(following: CallTracker, follow: Loop) -> Callable[[OutboxEntry], None]:
+def _on_reminder_changed(call_tracker: CallTracker, follow: Loop) -> Callable[[OutboxEntry], None]:
     def reminded(entry: OutboxEntry) -> None:
-        following.reminder_changed(entry)
+        call_tracker.reminder_changed(entry)
         follow.run_soon()
 
     return reminded

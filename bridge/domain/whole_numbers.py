@@ -9,7 +9,7 @@ MAX_WHOLE_NUMBER: Final = 10**15
 def read_whole_number(text: str, maximum: int = MAX_WHOLE_NUMBER) -> int | None:
     """Return the number that *text* writes in ASCII digits; None for anything else.
 
-    None also for a number above *most*: `int` raises ValueError for more than 4 300 digits, and
+    None also for a number above *maximum*: `int` raises ValueError for more than 4 300 digits, and
     takes other alphabets' digits, signs and underscores.
     """
     # Leading zeros are no reason to read without an end.

@@ -56,7 +56,7 @@ def _plain(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RequestedCall:
-    """From which telephone to ring which number, as typed; or the *trouble* that forbids it."""
+    """From which telephone to ring which number, as typed; or the *problem* that forbids it."""
 
     extension: str
     number: str

@@ -69,7 +69,7 @@ class WrittenPhoneCall:
 class PhoneCallChange:
     """Fields of a document to be changed; None leaves one as it is.
 
-    *seen* is the version of the document that they were decided upon; None: whatever stands there.
+    *seen_version* is the version of the document that they were decided upon; None: any version.
     """
 
     subject: str | None = None
@@ -85,7 +85,7 @@ class PhoneCallChange:
 
 @dataclass(frozen=True, slots=True)
 class WrittenReminder:
-    """A reminder as it stands in 1C now; *due* later than its event: its user postponed it."""
+    """A reminder as it stands in 1C now; *due_at* later than its event: its user postponed it."""
 
     due_at: datetime
     text: str
@@ -95,8 +95,8 @@ class WrittenReminder:
 class CallRequest:
     """An outgoing phone call document that a manager wrote in UT to have the call placed.
 
-    *user* is its responsible, else its author; *reach* the number as typed; *contact* the partner
-    or contact person it points at.
+    *user* is its responsible, else its author; *how_to_reach* the number as typed; *contact* the
+    partner or contact person it points at.
     """
 
     document: Ref

@@ -44,7 +44,7 @@ def is_separate_number(
 ) -> bool:
     """Return whether the short *digits* behind a number are proved to be another number.
 
-    *gap* stands between the two and *behind* after; *named*: a word shows it («тел.», «и»);
+    *gap* stands between the two and *following* after; *labelled*: a word shows it («тел.», «и»);
     *length* is that of the number before, without its codes, and 0 where it is not known.
     """
     if _ENDS_A_CODE.match(following) or _TWO_PAUSES.search(gap):

@@ -18,7 +18,7 @@ WAIT_CLASSES = (5, 10, 20, 30, 60, None)
 
 
 class CallFact(NamedTuple):
-    """One call as figures see it; *wait* is until the answer, or until the caller gave up."""
+    """One call as figures see it; *wait_time* is until the answer, or until the caller gave up."""
 
     at: datetime
     direction: Direction

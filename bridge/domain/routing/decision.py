@@ -52,7 +52,7 @@ class NumberMemory:
 
 @dataclass(frozen=True, slots=True)
 class DataAge:
-    """When the directory was last proven equal to 1C; *stale* when that is too long ago."""
+    """When the directory was last proven equal to 1C; *is_stale* when that is too long ago."""
 
     proven_at: datetime | None = None
     is_stale: bool = False

@@ -250,7 +250,7 @@ class CallFlow:
         """Return why an employee's telephone does not ring; None where it does."""
         extension, switches = party.extension, self._switches
         if not extension:
-            is_number = party.number.startswith("sip:") or len(party.number) > 5  # noqa: PLR2004
+            is_number = party.number.startswith("sip:") or len(party.number) > 5  # noqa: PLR2004 - longer than an extension
             return None if is_number else MangoCode.NO_SUCH_NUMBER
         if extension in switches.off_schedule:
             return MangoCode.OFF_SCHEDULE

@@ -48,7 +48,7 @@ class SipuniScheme:
 
     Attributes:
         hook_url: what every node asks; Basic credentials may stand in its userinfo.
-        events_url: where events go; empty means beside the hook, see `events_beside`.
+        events_url: where events go; empty means beside the hook, see `push_url`.
         nodes: the chain of the incoming scheme, asked in this order.
         did_nodes: chains of DIDs that have a scheme of their own.
         default_extension: the queue at the end of the last 0-branch.

@@ -58,7 +58,8 @@ class CallRecorder:
     async def record(self, call: PhoneCall) -> PhoneCall:
         """Make *call* durable; return the call that stands, an earlier one of its key if any.
 
-        Wait for the disk at most *patience*; then the record follows, and an alarm is raised.
+        Wait for the disk no longer than the recorder's patience; then the record follows, and an
+        alarm is raised.
         """
         loop = asyncio.get_running_loop()
         # asyncio.wait would do, at twice the cost; a caller waits here.

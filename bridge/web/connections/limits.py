@@ -20,8 +20,8 @@ _FEWEST: Final = 32
 class ConnectionLimits:
     """What a client may send, and how long it may take.
 
-    *most* connections are open at once, and *reserved* of them only for the addresses from which a
-    routing question with the right secret came lately. *proxies* are exempt from the limit of one
+    *max_connections* are open at once, some of them only for the addresses from which a routing
+    question with the right secret came lately. *proxies* are exempt from the limit of one
     network: all their clients come from one address.
     """
 
@@ -60,6 +60,6 @@ class ConnectionLimits:
 
 
 def limits_for_open_files(open_files: int, proxies: tuple[Network, ...] = ()) -> ConnectionLimits:
-    """Return the limits for a process that may have *files* open at once."""
+    """Return the limits for a process that may have *open_files* open at once."""
     most = min(_MOST, max(_FEWEST, open_files - _OTHER_FILES))
     return ConnectionLimits(max_connections=most, proxies=proxies)

@@ -42,7 +42,7 @@ class ChartBox:
 
 @dataclass(frozen=True, slots=True)
 class AxisLabel:
-    """A label on an axis, at *at* pixels from the left or the top."""
+    """A label on an axis, at *position* pixels from the left or the top."""
 
     position: float
     text: str
@@ -80,7 +80,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class ChartSpec:
-    """What a chart is made of. *write* writes a value; *top* is the least height of the scale."""
+    """What a chart is made of; *min_top* is the least height of the scale."""
 
     key: str
     title: str

@@ -40,7 +40,7 @@ _FEWEST_DIGITS = 5
 
 @dataclass(frozen=True, slots=True)
 class FoundPhone:
-    """A number to call; *shown* hides its middle where it is *hidden*."""
+    """A number to call; *shown* hides its middle where it *is_masked*."""
 
     number: PhoneNumber
     shown: str

@@ -31,7 +31,7 @@ async def desk_lines(
 ) -> AsyncGenerator[str, None]:
     """Yield the lines of *extension*'s stream from behind the id *after*, until the stop.
 
-    *write_missed* writes the list of *missed_calls*; it is sent when they are others than before.
+    *write_missed_calls* writes the list of *missed_calls*, which is sent when it has changed.
     """
     sent_missed_calls: Sequence[MissedCall] | None = None
     with calls.listen(extension) as listener:

@@ -30,7 +30,7 @@ class CallUpdate(NamedTuple):
 
 
 class CallUpdates(NamedTuple):
-    """What changed for one telephone, the oldest change first; *whole*: it is all that stands."""
+    """What changed for one telephone, oldest first; *is_complete*: these are all its calls."""
 
     last_id: str
     updates: Sequence[CallUpdate]

@@ -153,7 +153,7 @@ def _templates(lang: Language, zone: tzinfo) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     # jinja2 adds these methods for the extension; its types do not know them.
-    install = getattr(environment, "install_gettext_translations")  # noqa: B009
+    install = getattr(environment, "install_gettext_translations")  # noqa: B009 - see above
     install(translations(lang), newstyle=True)
     environment.globals.update(
         lang=lang,

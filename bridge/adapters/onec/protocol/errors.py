@@ -37,7 +37,7 @@ class RequestTooLarge(OneCUnavailable):
 
 
 class UnknownField(OneCNotPublished):
-    """1C does not know a field we named; *detail* holds 1C's message, the name in it."""
+    """1C does not know a field we named; `detail` holds 1C's message, the name in it."""
 
 
 class NoRights(OneCUnauthorized):

@@ -45,7 +45,7 @@ _CREATED: Final = lenient_json_decoder(msgspec.json.Decoder(schema.ListingRow))
 
 
 class ODataJournal(ODataReminders):
-    """A `OneCJournal` over one publication; *zone* is that of the 1C server's wall clock."""
+    """A `OneCJournal` over one publication; times are in the zone of the 1C server's wall clock."""
 
     async def find_phone_calls(self, draft: PhoneCallDraft) -> Sequence[FoundDocument]:
         """Return documents with the draft's marker, oldest first; deletion-marked ones too."""

@@ -29,7 +29,7 @@ class DirectoryDraft:
         self._flush = BackgroundFlush(self._draft)
 
     def publish(self) -> None:
-        """Flush the draft and rename it to *path*; raises StoreError, and leaves nothing then."""
+        """Flush the draft and rename it to its path; raises StoreError, and leaves nothing then."""
         try:
             self.db.file.execute("PRAGMA journal_mode = WAL")
             self.db.close()

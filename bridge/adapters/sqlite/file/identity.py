@@ -28,7 +28,7 @@ def identity_at(path: Path) -> FileIdentity | None:
 class HeaderReader:
     """Reads the beginning of files that are, or were, at *path*, without harm to their locks.
 
-    POSIX frees all locks that a process has on a file when it closes *any* descriptor of that file.
+    POSIX frees all locks that a process has on a file when it closes any descriptor of that file.
     Opening and closing a database beside SQLite takes SQLite's locks away: another process
     then takes itself for the last one that has it open, and deletes the log. So a descriptor that
     was opened here stays open until `close`.

@@ -97,7 +97,7 @@ class CallStatistics:
         for form in forms:
             try:
                 # The zone is the cabinet's, no text names it.
-                moment = datetime.strptime(text, form)  # noqa: DTZ007
+                moment = datetime.strptime(text, form)  # noqa: DTZ007 - the cabinet gives no zone
             except ValueError:
                 continue
             return moment.replace(tzinfo=ZoneInfo(self._lab.cabinet.zone))

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 class PhoneCase(NamedTuple):
     """One line of contact information: its *columns*, and the numbers its writer *intended*.
 
-    *number* in a text stands for ten national digits, and *grouped* for "(903) 555-02-01".
+    `{number}` in a text stands for ten national digits, and `{grouped}` for "(903) 555-02-01".
     """
 
     name: str

@@ -72,8 +72,8 @@ class QueryRunner:
     ) -> QueryPage:
         """Answer a collection.
 
-        *request* numbers the request and decides how ties fall; *keep* drops rows that a
-        fault removes.
+        *request* numbers the request and decides how ties fall; *is_kept* is false for
+        rows that a fault removes.
 
         Raises:
             ODataRefusal: as 1C refuses the options.
@@ -219,7 +219,7 @@ def _order_key(
     publication: Publication, entity_set: EntitySet, part: str
 ) -> tuple[Callable[[Row], Any], bool]:
     parts = part.split()
-    if len(parts) > 2 or (len(parts) == 2 and parts[1] not in {"asc", "desc"}):  # noqa: PLR2004
+    if len(parts) > 2 or (len(parts) == 2 and parts[1] not in {"asc", "desc"}):  # noqa: PLR2004 - a field and its direction
         raise errors.bad_option("$orderby")
     if "+" in part:
         raise errors.no_segment(part.strip())

@@ -15,7 +15,7 @@ from bridge.lab.onec.odata.publication import Publication
 class WriteRequest:
     """One request that changes something.
 
-    `now` is the server's wall time without zone; `loading` is the data-load mode of a header.
+    `now` is the server's wall time without zone; `is_data_load` is the data-load mode of a header.
     """
 
     publication: Publication
